@@ -1,0 +1,47 @@
+# 智派：两条命令就够了 —— make serve（启动服务）、make test（跑全部测试）。它们会自己完成所需的准备。
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?=
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help install serve test test-slow bench lock lint clean-venv
+
+help: ## 显示这份说明
+	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
+
+install: ## 只做准备：虚拟环境、依赖、编码器、数据库、默认模型
+	@sh tools/install.sh
+	@$(BIN)/zhipai setup
+
+serve: ## 启动服务（第一次会先完成准备）；换端口：make serve PORT=8001
+	@sh tools/install.sh
+	@exec $(BIN)/zhipai serve $(if $(PORT),--port $(PORT))
+
+test: ## 全部检查：格式、类型、房间边界、测试与覆盖率
+	@sh tools/install.sh dev
+	@$(BIN)/zhipai setup
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered
+
+lint: ## 只做静态检查
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test-slow: ## 要跑几分钟的测试
+	@sh tools/install.sh dev
+	@$(BIN)/zhipai setup
+	@$(BIN)/python -m pytest -m slow
+
+bench: ## 速度与内存，以一次运行内的比值给出
+	@sh tools/install.sh dev
+	@$(BIN)/zhipai setup
+	@$(BIN)/python -m benchmarks
+
+lock: ## 更新两份锁文件（改了 pyproject.toml 之后）
+	@sh tools/lock.sh
+
+clean-venv: ## 删掉虚拟环境，下次重新安装
+	@rm -rf $(VENV)

@@ -1,0 +1,30 @@
+"""``python -m benchmarks [name …]``: run the benchmarks and print one table. ``make bench`` runs all."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import batch, http_latency, peer, triage_cpu
+
+ALL = {"triage_cpu": triage_cpu, "http_latency": http_latency, "batch": batch, "peer": peer}
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(ALL)
+    table = Table(title="智派 · 速度与内存（同一次运行内的比值）", title_justify="left")
+    for heading in ("项目", "量到的", "目标", "结果"):
+        table.add_column(heading)
+    for name in names:
+        print(f"… {name}", file=sys.stderr, flush=True)
+        for row in ALL[name].run():
+            table.add_row(row.what, row.figure, row.goal, {True: "达到", False: "未达到", None: "—"}[row.reached])
+    Console(width=160).print(table)
+
+
+main()

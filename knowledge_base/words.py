@@ -1,0 +1,96 @@
+"""Text to the terms that the lexical index counts: words with their synonyms, and character n-grams."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from functools import cache
+from pathlib import Path
+
+import jieba
+
+from intake.clean import clean_text, to_simplified
+
+DATA = Path(__file__).parent / "data"
+_RUN = re.compile(r"[0-9a-z\u3400-\u4dbf\u4e00-\u9fff]+")
+#: Raise when a change here alters the terms of a text; a saved index of other terms is then not loaded.
+_VERSION = 1
+
+# jieba tells the console that it builds its dictionary; a library does not.
+jieba.setLogLevel(logging.WARNING)
+
+
+def normalise(text: str) -> str:
+    """Clean and in simplified characters: the form in which texts are compared."""
+    return to_simplified(clean_text(text))
+
+
+def _lines(name: str) -> list[str]:
+    lines = (DATA / name).read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+@cache
+def background_texts() -> tuple[str, ...]:
+    """Texts any city's base might hold; scores are read against them. They are never returned."""
+    return tuple(_lines("background.txt"))
+
+
+@cache
+def stop_words() -> frozenset[str]:
+    """Words that alone do not say what is asked."""
+    return frozenset(word for line in _lines("stopwords.txt") for word in line.split())
+
+
+@cache
+def synonyms() -> dict[str, str]:
+    """Word -> the first word of its group, marked so that it cannot be mistaken for a word of the text."""
+    groups = [line.split() for line in _lines("synonyms.txt")]
+    return {word: f"≈{group[0]}" for group in groups for word in group}
+
+
+@cache
+def _segmenter() -> jieba.Tokenizer:
+    """A tokenizer of our own: the module's global one belongs to whoever else uses jieba.
+
+    Its dictionary is read as :meth:`jieba.Tokenizer.initialize` reads it, but without the cache file in the shared
+    temporary folder, which anybody could have put there (and reading it is not faster).
+    """
+    segmenter = jieba.Tokenizer()
+    segmenter.FREQ, segmenter.total = segmenter.gen_pfdict(segmenter.get_dict_file())
+    segmenter.initialized = True
+    for word in synonyms():
+        segmenter.add_word(word)
+    return segmenter
+
+
+def words(text: str) -> list[str]:
+    """Words of a normalised text without stop words; a word with synonyms is followed by its group's mark."""
+    stop, groups = stop_words(), synonyms()
+    terms: list[str] = []
+    for word in _segmenter().cut_for_search(text.lower()):
+        if word in stop or not _RUN.fullmatch(word):
+            continue
+        terms.append(word)
+        if word in groups:
+            terms.append(groups[word])
+    return terms
+
+
+def grams(text: str) -> list[str]:
+    """Single characters and pairs of a normalised text, never across punctuation."""
+    terms: list[str] = []
+    for run in _RUN.findall(text.lower()):
+        terms.extend(run)
+        terms.extend(run[i : i + 2] for i in range(len(run) - 1))
+    return terms
+
+
+@cache
+def lexicon_id() -> str:
+    """16 hex digits that change whenever the same text would give other terms or be read against other texts."""
+    digest = hashlib.sha256(f"{_VERSION} jieba {jieba.__version__}".encode())
+    for name in ("stopwords.txt", "synonyms.txt", "background.txt"):
+        digest.update((DATA / name).read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,162 @@
+"""A trained ranker as a folder: plain arrays, JSON, a FAISS file, and a manifest with the hash of each. No pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from intake.errors import ZhipaiError, register
+from intake.unit import UnitDirectory
+from models.candidates import Candidates
+from models.duties import Duties
+from models.evidence import History
+from models.files import building, sha256
+from models.fusion import Calibration
+from models.neighbours import Neighbours, Space
+from models.scorer import Scorer
+from models.text import TextFeatures
+
+register(
+    "E2201", "模型文件夹不存在", "模型文件夹“{folder}”不存在或没有 manifest.json。请检查路径，或重新训练。", exit_code=3
+)
+register(
+    "E2202",
+    "模型文件被改动",
+    "模型的文件“{name}”{problem}，为避免派错单，拒绝加载。请从备份恢复这个模型，或用 zhipai rollback 退回上一版。",
+    exit_code=3,
+)
+register(
+    "E2203",
+    "模型版本不认识",
+    "这个模型是格式 {found} 的，本软件认识格式 {expected}。请用当前版本重新训练，或升级软件。",
+    exit_code=3,
+)
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "jieba", "faiss-cpu", "onnxruntime", "tokenizers")
+_ARRAYS = (
+    "text_weights",
+    "vector_weights",
+    "bias",
+    "idf",
+    "mean",
+    "scale",
+    "order_units",
+    "duty_vectors",
+    "duty_owners",
+)
+
+
+def save(
+    folder: Path, scorer: Scorer, directory: UnitDirectory, history: History, *, encoder_id: str, facts: dict[str, Any]
+) -> None:
+    """Write the folder aside, then put it in place whole. ``facts`` are kept as they are, for people."""
+    arrays = {
+        "text_weights": scorer.text_weights,
+        "vector_weights": scorer.vector_weights,
+        "bias": scorer.bias,
+        "idf": scorer.features.idf,
+        "mean": scorer.space.mean,
+        "scale": scorer.space.scale,
+        "order_units": scorer.neighbours.units,
+        "duty_vectors": scorer.duties.vectors,
+        "duty_owners": scorer.duties.owners,
+    }
+    ranker = {
+        "units": scorer.candidates.names,
+        "calibration": scorer.calibration.as_dict(),
+        "neighbours": scorer.neighbours.settings,
+        "encoder": encoder_id,
+        "facts": facts,
+    }
+    with building(folder) as target:
+        for name, array in arrays.items():
+            np.save(target / f"{name}.npy", array, allow_pickle=False)
+        faiss.write_index(scorer.neighbours.index, str(target / "orders.faiss"))
+        _write_json(target / "ranker.json", ranker)
+        _write_json(target / "orders.json", {"ids": list(history.ids), "texts": list(history.texts)})
+        _write_json(target / "duties.json", list(scorer.duties.lines))
+        (target / "vocabulary.json").write_text(scorer.features.to_json(), encoding="utf-8")
+        (target / "directory.json").write_text(directory.to_json(), encoding="utf-8")
+        manifest = {
+            "format": FORMAT,
+            "files": {path.name: sha256(path) for path in sorted(target.iterdir())},
+            "libraries": {name: version(name) for name in LIBRARIES},
+        }
+        _write_json(target / MANIFEST, manifest)
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+
+
+def verify(folder: Path) -> str:
+    """Check every file against the manifest and return the model's id.
+
+    Raises
+    ------
+    ZhipaiError
+        E2201 without a manifest, E2202 with the name of a file that is missing, extra or not as it was saved, E2203.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ZhipaiError("E2201", {"folder": folder.name})
+    content = path.read_bytes()
+    try:
+        manifest = json.loads(content)
+        found, files = manifest["format"], dict(manifest["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ZhipaiError("E2202", {"name": MANIFEST, "problem": "读不出来"}) from error
+    if found != FORMAT:
+        raise ZhipaiError("E2203", {"found": found, "expected": FORMAT})
+    needed = {f"{name}.npy" for name in _ARRAYS} | {
+        "orders.faiss",
+        "ranker.json",
+        "orders.json",
+        "duties.json",
+        "vocabulary.json",
+        "directory.json",
+    }
+    for name in sorted(needed | set(files)):
+        if name not in files or not (folder / name).is_file():
+            raise ZhipaiError("E2202", {"name": name, "problem": "缺失"})
+        if sha256(folder / name) != files[name]:
+            raise ZhipaiError("E2202", {"name": name, "problem": "与保存时不一致"})
+    return f"model-{hashlib.sha256(content).hexdigest()[:16]}"
+
+
+def load(folder: Path) -> tuple[str, Scorer, UnitDirectory, History, dict[str, Any]]:
+    """Verify and read a folder: id, scorer, directory, history and what ``ranker.json`` says. Errors of :func:`verify`."""
+    identity = verify(folder)
+    arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS if name != "text_weights"}
+    # Mapped, not read: two serving processes share one copy, and a ranking touches a few hundred of its rows.
+    text_weights = np.load(folder / "text_weights.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    facts = _read_json(folder / "ranker.json")
+    orders = _read_json(folder / "orders.json")
+    directory = UnitDirectory.from_file(folder / "directory.json")
+    features = TextFeatures.from_json((folder / "vocabulary.json").read_text(encoding="utf-8"), arrays["idf"])
+    scorer = Scorer(
+        features=features,
+        candidates=Candidates.of(facts["units"], directory),
+        space=Space(arrays["mean"], arrays["scale"]),
+        text_weights=text_weights,
+        vector_weights=arrays["vector_weights"],
+        bias=arrays["bias"],
+        neighbours=Neighbours(
+            faiss.read_index(str(folder / "orders.faiss")), arrays["order_units"], **facts["neighbours"]
+        ),
+        duties=Duties(tuple(_read_json(folder / "duties.json")), arrays["duty_owners"], arrays["duty_vectors"]),
+        calibration=Calibration(**facts["calibration"]),
+    )
+    return identity, scorer, directory, History(orders["ids"], orders["texts"]), facts
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,147 @@
+"""Training of the ranker: read the orders, answer each from folds without it, calibrate on that, fit on all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from intake.errors import ZhipaiError, register
+from intake.unit import UnitDirectory
+from models.candidates import Candidates
+from models.duties import Duties
+from models.encoder import Encoder
+from models.evidence import SHOWN, History
+from models.folds import grouped_folds
+from models.fusion import Calibration, calibrate
+from models.progress import Progress, silent
+from models.recipe import Recipe
+from models.scorer import Scorer
+from models.text import TextFeatures
+from models.views import VIEWS, Rows, Views
+
+register(
+    "E2104", "工单太少", "训练至少需要 {least} 条带承办单位的工单、两个以上的单位，现在有 {count} 条、{units} 个单位。"
+)
+
+STEP = "训练单位推荐模型"
+#: Fewer orders cannot be split into folds that say anything.
+LEAST = 20
+
+
+def fit(
+    texts: Sequence[str],
+    units: Sequence[str],
+    groups: Sequence[str],
+    *,
+    encoder: Encoder,
+    directory: UnitDirectory,
+    seed: int,
+    progress: Progress | None,
+    recipe: Recipe,
+    order_ids: Sequence[str],
+    districts: Sequence[str],
+    streets: Sequence[str],
+    vectors: np.ndarray | None,
+) -> tuple[Scorer, History, dict[str, Any]]:
+    """Train.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        ``Prepared.text`` of historic orders: masked, without dispatch hints.
+    units : sequence of str
+        Accepted unit of each, a name in ``directory`` under some date. Units with one order are kept.
+    groups : sequence of str
+        重复组, or empty. Held-out answers never come from an order's own group.
+    encoder : Encoder
+    directory : UnitDirectory
+    seed : int
+        Reaches every random step: equal arguments give equal bytes.
+    progress : Progress or None
+    recipe : Recipe
+    order_ids, districts, streets : sequence of str
+        As far as known; shown as evidence, and where the order lies.
+    vectors : ndarray or None, (n, dim)
+        ``encoder.encode(texts)``, when the caller has it.
+
+    Raises
+    ------
+    ZhipaiError
+        E2101 for units that the directory lacks, E2104 for too few orders or units.
+    """
+    report = progress or silent
+    if len(texts) < LEAST or len(set(units)) < 2:
+        raise ZhipaiError("E2104", {"least": LEAST, "count": len(texts), "units": len(set(units))})
+    candidates = Candidates.choose(units, directory)
+    # Sums over several threads differ in their last bits; one thread gives the same bytes each time.
+    with threadpool_limits(1):
+        if vectors is None:
+            vectors = encoder.encode(texts, progress=progress)
+        duties = Duties.build(candidates, directory, encoder, None)
+        steps = recipe.folds + 2
+        report(STEP, 0, steps)
+        features = TextFeatures.fit(texts, min_df=recipe.min_df, max_chars=recipe.max_chars, max_words=recipe.max_words)
+        number = {name: i for i, name in enumerate(candidates.names)}
+        rows = Rows(
+            features=features.matrix(texts),
+            vectors=vectors,
+            targets=np.array([number[unit] for unit in units], np.int64),
+            districts=districts or [""] * len(texts),
+            streets=streets or [""] * len(texts),
+        )
+        report(STEP, 1, steps)
+        calibration = _calibrate(rows, groups, candidates, duties, recipe=recipe, seed=seed, report=report, steps=steps)
+        views = Views.fit(rows, candidates, duties, recipe=recipe, seed=seed)
+        scorer = Scorer.fold(views, features, calibration)
+        report(STEP, steps, steps)
+    history = History(
+        list(order_ids) or [f"第 {i} 行" for i in range(1, len(texts) + 1)], [text[:SHOWN] for text in texts]
+    )
+    facts = {
+        "orders": len(texts),
+        "trained_units": sorted(set(units)),
+        "ngrams": features.size,
+        "coverage": recipe.coverage,
+        "seed": seed,
+    }
+    return scorer, history, facts
+
+
+def _calibrate(
+    rows: Rows,
+    groups: Sequence[str],
+    candidates: Candidates,
+    duties: Duties,
+    *,
+    recipe: Recipe,
+    seed: int,
+    report: Progress,
+    steps: int,
+) -> Calibration:
+    """Answer orders from views that never saw their group, and learn from those answers."""
+    folds = grouped_folds(groups, rows.targets.tolist(), folds=recipe.folds, seed=seed)
+    share = min(1.0, recipe.calibration_rows / len(rows))
+    asked = np.random.default_rng(seed).random(len(rows)) < share if share < 1 else np.ones(len(rows), bool)
+    margins, nearest, targets = [], [], []
+    for fold in range(recipe.folds):
+        held = np.flatnonzero((folds == fold) & asked)
+        if len(held):
+            views = Views.fit(rows.take(np.flatnonzero(folds != fold)), candidates, duties, recipe=recipe, seed=seed)
+            part = rows.take(held)
+            margin, near = views.margins(part)
+            margins.append(margin)
+            nearest.append(near)
+            targets.append(part.targets)
+        report(STEP, fold + 2, steps)
+    return calibrate(
+        np.concatenate(margins),
+        np.concatenate(nearest),
+        np.concatenate(targets),
+        views=VIEWS,
+        coverage=recipe.coverage,
+        far=recipe.far,
+        torn_accuracy=recipe.torn_accuracy,
+    )

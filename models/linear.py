@@ -1,0 +1,84 @@
+"""Linear models over n-grams and over vectors, and how their answers spread over all units that may be named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+#: A class that a model never saw gets the margin that this share of the classes it saw stay under.
+ABSENT_QUANTILE = 0.2
+
+
+@dataclass(frozen=True)
+class Linear:
+    """``margins = rows @ weights + bias``.
+
+    Parameters
+    ----------
+    classes : tuple of str
+    weights : ndarray of float32, (columns, classes)
+    bias : ndarray of float32, (classes,)
+    absent : float
+        The margin of a class that is not among ``classes``.
+    """
+
+    classes: tuple[str, ...]
+    weights: np.ndarray
+    bias: np.ndarray
+    absent: float
+
+    def spread(self, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (columns, names) and bias (names,) for ``names``, of which several may be the same class."""
+        position = {name: i for i, name in enumerate(self.classes)}
+        index = np.array([position.get(name, -1) for name in names])
+        known = index >= 0
+        weights = np.zeros((len(self.weights), len(names)), np.float32)
+        weights[:, known] = self.weights[:, index[known]]
+        bias = np.full(len(names), self.absent, np.float32)
+        bias[known] = self.bias[index[known]]
+        return weights, bias
+
+
+def _absent(margins: np.ndarray) -> float:
+    return float(np.quantile(margins, ABSENT_QUANTILE, axis=1).mean())
+
+
+def fit_svm(rows: sparse.csr_matrix, labels: Sequence[str], *, c: float, seed: int) -> Linear:
+    """One-against-rest linear SVM (squared hinge), over n-grams: seconds for 120k columns and 250 classes."""
+    from sklearn.svm import LinearSVC
+
+    classes = sorted(set(labels))
+    if len(classes) == 1:
+        return _constant(classes, rows.shape[1])
+    # The looser tolerance costs nothing in accuracy and a third of the time.
+    model = LinearSVC(C=c, tol=1e-2, max_iter=300, random_state=seed).fit(rows, np.asarray(labels))
+    weights, bias = model.coef_, model.intercept_
+    if len(classes) == 2:
+        weights, bias = np.vstack([-weights, weights]), np.concatenate([-bias, bias])
+    weights = np.ascontiguousarray(weights.T, np.float32)
+    bias = bias.astype(np.float32)
+    return Linear(tuple(classes), weights, bias, _absent(rows @ weights + bias))
+
+
+def fit_softmax(vectors: np.ndarray, labels: Sequence[str], *, c: float) -> Linear:
+    """Softmax regression over standardised vectors, its margins centred so that they mean the same in every fold."""
+    from sklearn.linear_model import LogisticRegression
+
+    classes = sorted(set(labels))
+    if len(classes) == 1:
+        return _constant(classes, vectors.shape[1])
+    model = LogisticRegression(C=c, max_iter=100, tol=1e-3).fit(vectors, np.asarray(labels))
+    weights, bias = model.coef_, model.intercept_
+    if len(classes) == 2:
+        weights, bias = np.vstack([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+    weights = np.ascontiguousarray((weights - weights.mean(axis=0)).T, np.float32)
+    bias = (bias - bias.mean()).astype(np.float32)
+    return Linear(tuple(classes), weights, bias, _absent(vectors @ weights + bias))
+
+
+def _constant(classes: list[str], columns: int) -> Linear:
+    """With one class there is nothing to learn; districts of a city without districts are such a case."""
+    return Linear(tuple(classes), np.zeros((columns, 1), np.float32), np.zeros(1, np.float32), -1.0)

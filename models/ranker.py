@@ -1,0 +1,274 @@
+"""The ranker of responsible units: trained, asked, saved and loaded as one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from intake.errors import ZhipaiError, register
+from intake.unit import UnitDirectory
+from models import artifact, evidence
+from models.candidates import require_known
+from models.encoder import Encoder
+from models.evidence import History
+from models.progress import Progress
+from models.ranking import Evidence, RankedUnit, Ranking
+from models.recipe import Recipe
+from models.scorer import Reading, Scorer
+
+__all__ = ["Evidence", "RankedUnit", "Ranking", "UnitRanker"]
+
+register("E2102", "缺少向量", "这个模型没有带编码器，推荐时要给出文本的向量。请先用同一个编码器编码。", exit_code=3)
+register(
+    "E2103",
+    "编码器不匹配",
+    "模型是用编码器 {expected} 训练的，现在的编码器是 {found}。请换回原来的编码器，或用 zhipai train 重新训练。",
+    exit_code=3,
+)
+
+#: Days whose unit changes are kept at hand.
+DAYS = 64
+NOBODY = "按当日的单位名录，没有可派的单位，请人工确定。"
+FAR = "历史工单里没有与它相近的，建议转人工研判。"
+
+
+class UnitRanker:
+    """Ranks units for one order, with calibrated probabilities and evidence.
+
+    Safe to share between threads. Build it with :meth:`fit` or :meth:`load`.
+
+    Attributes
+    ----------
+    model_id : str
+        ``model-`` and 16 hex digits of the manifest's hash; empty until saved.
+    directory : UnitDirectory
+        By whose dates units are in force.
+    encoder_id : str
+        The encoder whose vectors it takes.
+    units : tuple of str
+        Every unit it may name, on some day.
+    """
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        directory: UnitDirectory,
+        history: History,
+        *,
+        encoder_id: str,
+        model_id: str = "",
+        facts: dict[str, Any] | None = None,
+        encoder: Encoder | None = None,
+    ):
+        self.scorer = scorer
+        self.directory = directory
+        self.history = history
+        self.encoder_id = encoder_id
+        self.model_id = model_id
+        self.facts = facts or {}
+        self._encoder = encoder
+        self._days: dict[date, tuple[tuple[str, ...], np.ndarray]] = {}
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        return self.scorer.candidates.names
+
+    @classmethod
+    def fit(
+        cls,
+        texts: Sequence[str],
+        units: Sequence[str],
+        groups: Sequence[str],
+        *,
+        encoder: Encoder,
+        directory: UnitDirectory,
+        seed: int = 0,
+        progress: Progress | None = None,
+        recipe: Recipe | None = None,
+        order_ids: Sequence[str] = (),
+        districts: Sequence[str] = (),
+        streets: Sequence[str] = (),
+        vectors: np.ndarray | None = None,
+    ) -> UnitRanker:
+        """Train on historic orders; see :func:`models.fitting.fit`, where the arguments are explained."""
+        from models.fitting import fit
+
+        scorer, history, facts = fit(
+            texts,
+            units,
+            groups,
+            encoder=encoder,
+            directory=directory,
+            seed=seed,
+            progress=progress,
+            recipe=recipe or Recipe(),
+            order_ids=order_ids,
+            districts=districts,
+            streets=streets,
+            vectors=vectors,
+        )
+        return cls(scorer, directory, history, encoder_id=encoder.id, facts=facts, encoder=encoder)
+
+    def save(self, folder: Path) -> str:
+        """Write the artifact and return the model's id; equal training gives equal bytes."""
+        artifact.save(folder, self.scorer, self.directory, self.history, encoder_id=self.encoder_id, facts=self.facts)
+        self.model_id = artifact.verify(folder)
+        return self.model_id
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, directory: UnitDirectory | None = None, encoder: Encoder | None = None
+    ) -> UnitRanker:
+        """Load an artifact, after every file was checked against its manifest.
+
+        Parameters
+        ----------
+        folder : Path
+        directory : UnitDirectory, optional
+            A newer directory; by default the one it was trained with.
+        encoder : Encoder, optional
+            For callers that do not bring vectors.
+
+        Raises
+        ------
+        ZhipaiError
+            E2201–E2203 for a folder that is not as it was saved, E2101 with the units that ``directory`` lacks, E2103
+            for another encoder.
+        """
+        model_id, scorer, own, history, facts = artifact.load(folder)
+        require_known(scorer.candidates.names, directory or own)
+        ranker = cls(
+            scorer,
+            directory or own,
+            history,
+            encoder_id=facts["encoder"],
+            model_id=model_id,
+            facts=facts["facts"],
+            encoder=encoder,
+        )
+        if encoder is not None:
+            ranker.require_encoder(encoder)
+        return ranker
+
+    def require_encoder(self, encoder: Encoder) -> None:
+        """Raise E2103 unless ``encoder`` is the one that the model was trained with."""
+        if encoder.id != self.encoder_id:
+            raise ZhipaiError("E2103", {"expected": self.encoder_id, "found": encoder.id})
+
+    def rank(
+        self,
+        text: str,
+        *,
+        as_of: datetime,
+        vector: np.ndarray | None = None,
+        district: str = "",
+        street: str = "",
+        top: int = 5,
+        with_evidence: bool = True,
+    ) -> Ranking:
+        """Rank the units in force on ``as_of``.
+
+        Parameters
+        ----------
+        text : str
+            ``Prepared.text``.
+        as_of : datetime
+            A unit that has ended hands its probability on to its successor; a unit without one drops out, and the
+            rest is scaled up.
+        vector : ndarray of float32, (dim,), optional
+            ``encoder.encode([text])[0]``; encoded here when the ranker has its encoder.
+        district, street : str
+            Where the order lies, as far as known.
+        top : int
+            Units in the answer.
+        with_evidence : bool
+            Evaluations leave it out.
+
+        Raises
+        ------
+        ZhipaiError
+            E2102 without a vector and without an encoder.
+        """
+        if vector is None:
+            if self._encoder is None:
+                raise ZhipaiError("E2102")
+            vector = self._encoder.encode([text])[0]
+        reading = self.scorer.read(text, vector, district=district, street=street)
+        names, owner = self._in_force(as_of.date())
+        kept = owner >= 0
+        mass = np.bincount(owner[kept], reading.probabilities[kept].astype(np.float64), minlength=len(names))
+        if mass.sum() <= 0:
+            return Ranking((), True, NOBODY, ())
+        probabilities = mass / mass.sum()
+        order = np.argsort(-probabilities, kind="stable")
+        units = tuple(
+            RankedUnit(
+                names[i], float(probabilities[i]), self._evidence(text, reading, owner == i) if with_evidence else ()
+            )
+            for i in order[:top].tolist()
+        )
+        inside = [i for i in order.tolist() if probabilities[i] >= self.scorer.calibration.inclusion]
+        coverage = tuple(names[i] for i in inside or order[:1].tolist())
+        reason = self._doubt(reading, [(names[i], float(probabilities[i])) for i in order[:2].tolist()])
+        return Ranking(units, bool(reason), reason, coverage)
+
+    def rank_many(
+        self,
+        texts: Sequence[str],
+        vectors: np.ndarray,
+        *,
+        as_of: datetime,
+        districts: Sequence[str] = (),
+        streets: Sequence[str] = (),
+        top: int = 5,
+        with_evidence: bool = True,
+    ) -> list[Ranking]:
+        """:meth:`rank` of each. One after the other on purpose: the same order gets the same bits in a batch and alone,
+        and at a millisecond an order the encoder is what a batch waits for."""
+        return [
+            self.rank(
+                text,
+                as_of=as_of,
+                vector=vector,
+                district=district,
+                street=street,
+                top=top,
+                with_evidence=with_evidence,
+            )
+            for text, vector, district, street in zip(
+                texts, vectors, districts or [""] * len(texts), streets or [""] * len(texts), strict=True
+            )
+        ]
+
+    def _in_force(self, day: date) -> tuple[tuple[str, ...], np.ndarray]:
+        """Units in force among those it may name, and for each candidate the number of its unit, -1 for none."""
+        found = self._days.get(day)
+        if found is None:
+            units = [self.directory.forward(name, day) for name in self.units]
+            names = tuple(sorted({unit.name for unit in units if unit is not None}))
+            number = {name: i for i, name in enumerate(names)}
+            found = names, np.array([number[unit.name] if unit else -1 for unit in units], np.int64)
+            if len(self._days) >= DAYS:
+                self._days.clear()
+            self._days[day] = found
+        return found
+
+    def _evidence(self, text: str, reading: Reading, mine: np.ndarray) -> tuple[Evidence, ...]:
+        """Of the likeliest among the candidates that stand for a unit (itself, and units merged into it)."""
+        candidates = np.flatnonzero(mine)
+        best = int(candidates[reading.probabilities[candidates].argmax()])
+        return evidence.collect(text, reading, self.scorer, self.history, best)
+
+    def _doubt(self, reading: Reading, best: list[tuple[str, float]]) -> str:
+        """Why the ranker abstains, or empty. Distances count against those among historic orders, never as such."""
+        calibration = self.scorer.calibration
+        if reading.nearest[0] < calibration.near:
+            return FAR
+        if len(best) == 2 and best[0][1] - best[1][1] < calibration.torn:
+            (first, p), (second, q) = best
+            return f"“{first}”和“{second}”难分高下（{p:.0%} 对 {q:.0%}），建议人工确认。"
+        return ""

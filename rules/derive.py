@@ -1,0 +1,137 @@
+"""From a prepared order to facts: everything a rule may know at the moment of filing.
+
+Nothing here decides anything. A fact from words is a hint; a fact that cannot be known is left out, so that the rules
+that need it are not evaluated. What silence means is written at each fact in ``facts.yaml``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from intake.prepare import Prepared
+from intake.unit import Unit, UnitDirectory
+from rules.vocabulary import KINDS
+from rules.words import word_lists
+
+#: Elements as ``intake.elements`` names them → facts.
+_ELEMENTS = {
+    "时间": "missing_time",
+    "地点": "missing_place",
+    "对象": "missing_target",
+    "诉求": "missing_request",
+    "联系方式": "missing_contact",
+}
+_YEAR = r"[（(\[〔【]\s?(?:19|20)\d{2}\s?[）)\]〕】]"
+#: Numbers that prove that a matter is in a procedure, where words alone do not (NA03, NA05).
+_NUMBERS = {
+    "litigation": re.compile(_YEAR + r"[^，。；\s]{1,8}[民刑行执赔][初终再申监他抗撤特督保恢异复]?字?第?\d{1,6}"),
+    "arbitration": re.compile(r"仲[^，。；\s]{0,6}" + _YEAR + r"[^，。；\s]{0,4}\d"),
+    "reconsideration": re.compile(r"复[决受议][^，。；\s]{0,4}" + _YEAR + r"[^，。；\s]{0,4}\d"),
+    "petition": re.compile(
+        r"信访[^，。；\s]{0,8}(?:编号|单号|件号|查询码)[^，。；\s]{0,4}?[A-Za-z0-9-]{6}"
+        r"|信[访复查][^，。；\s]{0,6}" + _YEAR + r"[^，。；\s]{0,4}\d"
+    ),
+}
+#: 第二十六条（济南）"集中反映、反复提出" has no number in it; three linked orders is our reading.
+COLLECTIVE = 3
+
+
+def derive_facts(
+    prepared: Prepared,
+    *,
+    received_at: datetime | None = None,
+    ranking_units: Sequence[str] = (),
+    directory: UnitDirectory | None = None,
+) -> dict[str, object]:
+    """The facts of an order at the moment of filing.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The order as ``intake.prepare`` left it; text, missing elements and the filed fields are read.
+    received_at : datetime or None
+        受理时间.
+    ranking_units : sequence of str
+        Names of the proposed units, best first.
+    directory : UnitDirectory or None
+        Where their levels, functions and other names stand.
+
+    Returns
+    -------
+    dict
+        Fact name → value, all in the fact dictionary. Unknown facts are absent.
+    """
+    order = prepared.order
+    facts: dict[str, object] = _procedures(prepared.text, word_lists().read(prepared.text))
+    facts |= {name: element in prepared.elements.missing for element, name in _ELEMENTS.items()}
+    facts["missing_count"] = len(prepared.elements.missing)
+    facts["text_length"] = len(prepared.text)
+    facts["related_count"] = len(order.related)
+    facts["duplicate_of_open"] = bool(order.related)
+    facts["collective_matter"] = len(order.related) >= COLLECTIVE
+    filed_kind = [kind for kind in KINDS if kind in order.order_type]
+    if filed_kind:
+        facts["kind"] = filed_kind[0]
+    if order.channel:
+        facts["channel"] = order.channel
+    if received_at is not None:
+        facts["received_hour"] = received_at.hour
+    # Nobody has been asked yet: true by the meaning of these facts, not by a guess.
+    facts |= {"unit_dispute": False, "joint_matter": False, "other_refusal_ground": False}
+    return facts | _ranking(ranking_units, directory, prepared.text, facts, received_at)
+
+
+def _procedures(text: str, words: Mapping[str, object]) -> dict[str, object]:
+    """The facts from words, with what numbers add: a number proves that the matter is in a procedure; words alone leave
+    that unknown, for a person to verify."""
+    facts = dict(words)
+    for name, pattern in _NUMBERS.items():
+        claimed, entered = f"{name}_claimed", f"{name}_entered"
+        if pattern.search(text):
+            facts |= {claimed: True, entered: True}
+        elif facts[claimed]:
+            del facts[entered]
+    return facts
+
+
+def _ranking(
+    names: Sequence[str],
+    directory: UnitDirectory | None,
+    text: str,
+    facts: dict[str, object],
+    at: datetime | None,
+) -> dict[str, object]:
+    """What the proposed units tell."""
+    found: dict[str, object] = {"city_district_rivals": False, "reported_unit_proposed": False}
+    if not names:
+        return found
+    found["top_unit"] = names[0]
+    units = [unit for name in names if (unit := _find(directory, name, at)) is not None]
+    if units and units[0].name == names[0]:
+        found["top_unit_level"] = units[0].level
+    if len(units) >= 2:
+        first, second = units[:2]
+        found["city_district_rivals"] = first.function == second.function and {first.level, second.level} == {
+            "市",
+            "区",
+        }
+    if facts.get("kind") == "举报":
+        found["reported_unit_proposed"] = any(_named(unit, text) for unit in units)
+    return found
+
+
+def _find(directory: UnitDirectory | None, name: str, at: datetime | None) -> Unit | None:
+    """The unit on that day, or as last known where no day is given."""
+    if directory is None:
+        return None
+    if at is not None:
+        return directory.get(name, at)
+    return next((unit for unit in reversed(directory.units) if unit.name == name), None)
+
+
+def _named(unit: Unit, text: str) -> bool:
+    """Whether the text names the unit: in full, by district and function, or by an alias that is no common word."""
+    names = [unit.name, f"{unit.district}{unit.function}", *(alias for alias in unit.aliases if len(alias) >= 3)]
+    return any(name in text for name in names)

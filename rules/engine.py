@@ -1,0 +1,110 @@
+"""The rule engine as the service uses it: durable_rules online, every answer checked against the reference evaluator."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from rules import durable
+from rules.evaluate import judge, rules_in_force, state_of, verdict_of
+from rules.fact_dictionary import Facts, fact_dictionary
+from rules.pack import RulePack
+from rules.verdict import Verdict
+from rules.vocabulary import State
+
+Kind = Literal["durable", "python"]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The verdicts of one call.
+
+    Parameters
+    ----------
+    engine : {"durable", "python"}
+        Who answered: ``durable`` means that both engines did and were compared.
+    disagreements : tuple of str
+        Ids of the rules on which the engines differed. The verdicts are the reference evaluator's; a person must look.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    engine: Kind
+    disagreements: tuple[str, ...] = ()
+
+
+class RuleEngine:
+    """Evaluates one pack. Safe to share between threads; :meth:`close` it when it is replaced.
+
+    Parameters
+    ----------
+    kind : {"durable", "python"}
+        ``durable`` becomes ``python`` where durable_rules is not installed; ``self.kind`` says which it is. No verdict
+        depends on it.
+
+    Attributes
+    ----------
+    disagreement_count : int
+        Calls on which the engines differed.
+    fault_count : int
+        Calls on which durable_rules failed and the reference evaluator answered alone.
+    """
+
+    def __init__(self, pack: RulePack, *, kind: Kind = "durable"):
+        self.pack = pack
+        self.kind: Kind = kind if kind == "python" or durable.available() else "python"
+        self.disagreement_count = 0
+        self.fault_count = 0
+        self._lock = threading.Lock()
+        self._compiled = durable.acquire(pack) if self.kind == "durable" else None
+        self._release = weakref.finalize(self, durable.release, self._compiled) if self._compiled else None
+        # Compile now rather than under the first caller; a pack that durable_rules cannot take is left to the reference.
+        if self._compiled is not None and self._second_opinion({}, None) is None:
+            self.kind = "python"
+            self.close()
+
+    def evaluate(self, facts: Mapping[str, object], *, as_of: datetime, gate: str | None = None) -> Evaluation:
+        """Like :func:`rules.evaluate.evaluate`, with the same errors, by two engines."""
+        dictionary = fact_dictionary()
+        checked = dictionary.check(facts)
+        rules = rules_in_force(self.pack, as_of=as_of, gate=gate)
+        steps = [judge(rule.when, checked) for rule in rules]
+        verdicts = tuple(
+            verdict_of(rule, step, checked, pack=self.pack, dictionary=dictionary)
+            for rule, step in zip(rules, steps, strict=True)
+        )
+        other = self._second_opinion(checked, gate)
+        if other is None:
+            return Evaluation(verdicts, "python")
+        differing = tuple(
+            rule.id for rule, step in zip(rules, steps, strict=True) if other.get(rule.id) != state_of(step)
+        )
+        if differing:
+            with self._lock:
+                self.disagreement_count += 1
+            _log.error("rule engines disagree: pack %s, rules %s", self.pack.id, ", ".join(differing))
+        return Evaluation(verdicts, "durable", differing)
+
+    def _second_opinion(self, facts: Facts, gate: str | None) -> dict[str, State] | None:
+        """What durable_rules says, or None where it does not serve or failed."""
+        compiled = self._compiled
+        if compiled is None:
+            return None
+        try:
+            return compiled.states(facts, gate=gate)
+        except durable.EngineFault:
+            with self._lock:
+                self.fault_count += 1
+            _log.exception("durable_rules failed and was restarted: pack %s", self.pack.id)
+            return None
+
+    def close(self) -> None:
+        """Free the online engine. Calls that come later are answered by the reference evaluator alone."""
+        self._compiled = None
+        if self._release is not None:
+            self._release()

@@ -1,0 +1,5 @@
+"""``python -m service`` is ``zhipai``."""
+
+from service.cli import main
+
+main()

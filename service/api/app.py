@@ -1,0 +1,67 @@
+"""The application factory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from intake.errors import ZhipaiError
+from service.api import pages, problems, routes
+from service.api.middleware import Gatekeeper
+from service.logging import configure, get_logger
+from service.runtime import Runtime
+from service.serve import STARTUP_ERROR
+from service.settings import Settings, settings
+from service.version import VERSION
+
+DESCRIPTION = """
+智派为 12345 / 接诉即办的派单员给出建议：派给谁、为什么、什么时候到期、能不能不受理。**决定由人作出**，软件只建议、核对和留痕。
+
+先 `POST /v1/triage` 取得建议，再 `POST /v1/decisions` 采纳或改派。所有错误都是 RFC 9457 的 `application/problem+json`，编号见 `GET /v1/errors`。
+"""
+
+
+def create_app(chosen: Settings | None = None) -> FastAPI:
+    """Make the application. The snapshot is loaded when it starts, not when it is imported.
+
+    Parameters
+    ----------
+    chosen : Settings or None
+        Settings to use; None reads the environment.
+    """
+    config = chosen or settings()
+    configure(config.log_format)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            app.state.runtime = Runtime(config)
+        except ZhipaiError as error:
+            # The parent process reads this and says it; a worker has no terminal of its own.
+            (config.home / STARTUP_ERROR).write_text(str(error), encoding="utf-8")
+            raise
+        app.state.disagreements_seen = 0
+        app.state.runtime.start()
+        get_logger().info("started", version=VERSION, model=app.state.runtime.snapshot.ids.model)
+        yield
+        app.state.runtime.close()
+
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="智派 Zhipai",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        openapi_tags=[
+            {"name": "派单", "description": "取得建议、作出决定、查看记录"},
+            {"name": "运维", "description": "健康检查与指标"},
+        ],
+    )
+    problems.install(app)
+    app.include_router(routes.router)
+    app.include_router(pages.router)
+    app.add_middleware(Gatekeeper, max_body_bytes=config.max_body_bytes)
+    return app

@@ -1,0 +1,54 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from intake.errors import ZhipaiError, register
+from service import clock
+from service.db.engine import check_version, make_engine
+from service.settings import Settings, settings
+from service.snapshot import Snapshot, load_snapshot
+
+register("E7201", "时刻写法不对", "“{value}”不是带时区的时刻。请写成 2026-05-01T09:30:00+08:00。")
+register("E7202", "文件不存在", "找不到文件“{name}”。请检查路径。")
+
+JSON_OPTION = typer.Option(False, "--json", help="只输出一份 JSON。")
+AS_OF_OPTION = typer.Option("", "--as-of", help="按哪一刻的规则和名录判断，带时区；不填为现在。")
+
+
+def parse_instant(value: str, *, default: datetime | None = None) -> datetime:
+    """An aware instant from the command line; E7201 otherwise."""
+    if not value:
+        return default or clock.now(settings().time_zone)
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ZhipaiError("E7201", {"value": value[:40]}) from error
+    if instant.tzinfo is None:
+        raise ZhipaiError("E7201", {"value": value[:40]})
+    return instant
+
+
+def existing(path: Path) -> Path:
+    """The path, if there is a file; E7202 otherwise."""
+    if not path.is_file():
+        raise ZhipaiError("E7202", {"name": path.name})
+    return path
+
+
+def open_snapshot(config: Settings | None = None) -> Snapshot:
+    """Load the snapshot for a one-shot command."""
+    config = config or settings()
+    engine = make_engine(config.url)
+    check_version(engine)
+    return load_snapshot(config, engine)
+
+
+def print_json(document: Any) -> None:
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2))

@@ -1,0 +1,135 @@
+"""``zhipai train | evaluate | promote | models``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from intake.mapping import Mapping
+from service import clock
+from service.cli.common import JSON_OPTION, existing, print_json
+from service.cli.progress import steps
+from service.settings import settings
+from service.training import Outcome, evaluate_elsewhere, evaluate_own_split, train_and_register
+from training.registry import Registry
+
+ORDERS = typer.Option(..., "--orders", help="历史工单：.csv .xlsx .jsonl")
+MAPPING = typer.Option(..., "--mapping", help="列对应关系（YAML），说明哪一列是承办单位")
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("train", help="用历史工单训练、评测、登记并上线一个模型；运行中的服务自动换上。")(train)
+    app.command("evaluate", help="按重复组切出一份测试集（或用另一份文件），训练其余部分后评测；不登记、不上线。")(
+        evaluate
+    )
+    app.command("promote", help="把已登记的某个版本上线。")(promote)
+    app.command("rollback", help="退回上一个上线的版本。")(rollback)
+    app.command("models", help="列出已登记的模型版本。")(models)
+
+
+def train(
+    orders: Path = ORDERS,
+    mapping: Path = MAPPING,
+    keep_champion: bool = typer.Option(False, "--no-promote", help="只登记，不上线。"),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    config = settings()
+    with steps(quiet=as_json) as progress:
+        outcome = train_and_register(
+            config,
+            existing(orders),
+            Mapping.from_file(existing(mapping)),
+            at=clock.now(config.time_zone),
+            promote=not keep_champion,
+            progress=progress,
+        )
+    if as_json:
+        print_json(outcome.as_dict())
+    else:
+        _say(outcome)
+
+
+def evaluate(
+    orders: Path = ORDERS,
+    mapping: Path = MAPPING,
+    test: Path | None = typer.Option(None, "--test", help="另一份工单作测试集；给出时用 --orders 的全部来训练。"),
+    test_mapping: Path | None = typer.Option(
+        None, "--test-mapping", help="测试集的列对应关系；不填与 --mapping 相同。"
+    ),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    config = settings()
+    at = clock.now(config.time_zone)
+    source, columns = existing(orders), Mapping.from_file(existing(mapping))
+    with steps(quiet=as_json) as progress:
+        if test is None:
+            outcome = evaluate_own_split(config, source, columns, at=at, progress=progress)
+        else:
+            other = Mapping.from_file(existing(test_mapping)) if test_mapping else columns
+            outcome = evaluate_elsewhere(config, source, columns, existing(test), other, at=at, progress=progress)
+    if as_json:
+        print_json(outcome.as_dict())
+    else:
+        _say(outcome)
+
+
+def _say(outcome: Outcome) -> None:
+    """The figures with n, split and interval; then what was done with the model."""
+    figures = outcome.as_dict()
+    intervals = figures["intervals"]
+    typer.echo(
+        f"工单 {figures['rows']} 行：可用 {figures['usable']}，有错误 {figures['errors']}，"
+        f"没有单位 {figures['without_unit']}，单位不在名录 {figures['unknown_unit']}"
+    )
+    typer.echo(f"评测：{figures['n']} 条，{figures['units']} 个单位，训练用时 {figures['train_seconds']:.0f} 秒")
+    table = Table()
+    for heading in ("指标", "数值", "95% 区间"):
+        table.add_column(heading)
+    names = {
+        "top1": "前 1 命中",
+        "top3": "前 3 命中",
+        "top5": "前 5 命中",
+        "macro_f1": "宏平均 F1",
+        "ece": "校准误差（15 箱）",
+    }
+    for key, name in names.items():
+        low, high = intervals.get(key, (None, None))
+        table.add_row(name, f"{figures[key]:.3f}", "—" if low is None else f"{low:.3f}–{high:.3f}")
+    table.add_row("准确率不低于 95% 时可直接决定的比例", f"{figures['coverage_at_95']:.3f}", "—")
+    conformal = figures["conformal"]
+    table.add_row(
+        f"覆盖集（约定 {conformal['level']:.0%}）：覆盖率 / 平均大小",
+        f"{conformal['coverage']:.3f} / {conformal['mean_size']:.2f}",
+        "—",
+    )
+    Console().print(table)
+    worst = "；".join(f"{row['unit']} {row['recall']:.2f}（{row['n']}）" for row in figures["worst_units"][:10])
+    typer.echo(f"最差的十个单位（召回，条数）：{worst}")
+    if outcome.version:
+        typer.echo(
+            f"已登记为版本 {outcome.version}（{outcome.model_id}）{'，并已上线' if outcome.promoted else '，未上线'}。"
+        )
+
+
+def promote(version: str = typer.Argument(..., help="版本号，见 zhipai models")) -> None:
+    promoted = Registry(settings().mlruns).promote(version)
+    typer.echo(f"版本 {promoted.version}（{promoted.model_id}）已上线，运行中的服务会自动换上。")
+
+
+def rollback() -> None:
+    promoted = Registry(settings().mlruns).rollback()
+    typer.echo(f"已退回版本 {promoted.version}（{promoted.model_id}），运行中的服务会自动换上。")
+
+
+def models(as_json: bool = JSON_OPTION) -> None:
+    versions = Registry(settings().mlruns).list()
+    if as_json:
+        print_json(
+            [{"version": one.version, "model_id": one.model_id, "aliases": list(one.aliases)} for one in versions]
+        )
+        return
+    for one in versions:
+        typer.echo(f"{one.version}\t{one.model_id}\t{'、'.join(one.aliases)}")

@@ -1,0 +1,87 @@
+"""The tables. A change here comes with an Alembic revision; a test compares the two."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Boolean, Date, ForeignKey, Index, Integer, LargeBinary, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Instants are stored as ISO 8601 text with their zone: SQLite has no aware type and a record must read the same
+    on every database."""
+
+
+class WorkOrderRow(Base):
+    """One order as it was filed (with personal data) and as it is shown (masked)."""
+
+    __tablename__ = "work_orders"
+    order_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    original: Mapped[dict] = mapped_column(JSON)
+    masked: Mapped[dict] = mapped_column(JSON)
+    created_at: Mapped[str] = mapped_column(String(40))
+
+
+class ProposalRow(Base):
+    """A proposal that was shown to somebody. Never changed."""
+
+    __tablename__ = "proposals"
+    proposal_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    order_id: Mapped[str] = mapped_column(ForeignKey("work_orders.order_id"), index=True)
+    as_of: Mapped[str] = mapped_column(String(40))
+    proposal: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[str] = mapped_column(String(40))
+
+
+class RoutingRow(Base):
+    """Which unit an order was sent to, by which decision."""
+
+    __tablename__ = "routings"
+    routing_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    order_id: Mapped[str] = mapped_column(ForeignKey("work_orders.order_id"), index=True)
+    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.decision_id"), unique=True)
+    unit: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[str] = mapped_column(String(40))
+
+
+class DecisionRow(Base):
+    """The append-only decision log: triggers refuse UPDATE and DELETE (migration 0001)."""
+
+    __tablename__ = "decisions"
+    sequence: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    decision_id: Mapped[str] = mapped_column(String(64), unique=True)
+    idempotency_key: Mapped[str] = mapped_column(String(200), unique=True)
+    request_hash: Mapped[str] = mapped_column(String(64))
+    order_id: Mapped[str] = mapped_column(ForeignKey("work_orders.order_id"), index=True)
+    proposal_id: Mapped[str] = mapped_column(ForeignKey("proposals.proposal_id"))
+    action: Mapped[str] = mapped_column(String(20))
+    unit: Mapped[str] = mapped_column(String(200))
+    record: Mapped[bytes] = mapped_column(LargeBinary)
+    record_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[str] = mapped_column(String(40))
+
+
+class OutboxRow(Base):
+    """Events for other systems, written with the decision and delivered later."""
+
+    __tablename__ = "outbox"
+    event_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.decision_id"), unique=True)
+    event: Mapped[dict] = mapped_column(JSON)
+    created_at: Mapped[str] = mapped_column(String(40))
+    delivered: Mapped[bool] = mapped_column(Boolean, default=False)
+
+
+class EntryRow(Base):
+    """Knowledge entries. Every change is a new version; the row of an earlier version stays."""
+
+    __tablename__ = "entries"
+    entry_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    current: Mapped[bool] = mapped_column(Boolean, default=True)
+    effective_from: Mapped[object] = mapped_column(Date)
+    effective_to: Mapped[object | None] = mapped_column(Date, nullable=True)
+    content_hash: Mapped[str] = mapped_column(String(64))
+    content: Mapped[dict] = mapped_column(JSON)
+    created_at: Mapped[str] = mapped_column(String(40))
+
+    __table_args__ = (Index("ix_entries_current", "current"),)

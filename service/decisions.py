@@ -1,0 +1,178 @@
+"""The decision (决定): a person accepts or overrides a proposal; routing, log record and event commit together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import rfc8785
+from sqlalchemy import Engine, select
+
+from intake.errors import ZhipaiError, register
+from intake.pii import mask_pii
+from intake.unit import UnitDirectory
+from service.db.engine import reading, writing
+from service.db.tables import DecisionRow, OutboxRow, RoutingRow
+from service.orders import read_proposal
+
+register("E6401", "改派缺少理由", "选择的单位不是建议的第一位，属于改派，请在 reason 里写明理由（至少 2 个字）。")
+register(
+    "E6402", "采纳的单位不符", "“采纳”只能选建议的第一位“{first}”。要派给“{unit}”，请用“改派”（override）并写明理由。"
+)
+register(
+    "E6403",
+    "幂等键重复",
+    "这个幂等键已经用于另一个不同的决定。请为新的决定换一个键；重发同一个决定时内容须完全一致。",
+    status=409,
+)
+register("E6404", "没有这条决定", "没有编号为“{decision_id}”的决定。请核对编号。", status=404)
+register("E6405", "没有可采纳的建议", "这条建议没有推荐单位，不能“采纳”。请用“改派”（override）指定单位并写明理由。")
+
+Action = Literal["accept", "override"]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRequest:
+    """What a dispatcher chose. ``reason`` is required for an override; personal data in it is masked before logging."""
+
+    proposal_id: str
+    action: Action
+    unit: str
+    actor: str
+    reason: str
+    idempotency_key: str
+
+    def digest(self) -> str:
+        """Tells a repeat of the same decision from another decision under the same key."""
+        content = [self.proposal_id, self.action, self.unit, self.actor, self.reason]
+        return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A decision as it stands in the log; ``repeated`` if the key was seen before and nothing was written."""
+
+    record: dict[str, Any]
+    repeated: bool
+
+
+def decide(
+    engine: Engine,
+    request: DecisionRequest,
+    *,
+    directory: Callable[[], UnitDirectory],
+    software: str,
+    request_id: str,
+    at: datetime,
+) -> Recorded:
+    """Record one decision: routing, log record and outbox event in one transaction, or nothing.
+
+    Parameters
+    ----------
+    directory : callable
+        Gives the unit directory in force; called only for a new decision.
+    at : datetime
+        The instant of the decision, from ``service.clock``.
+
+    Raises
+    ------
+    ZhipaiError
+        E6301 unknown proposal, E1101 unit not in force, E6401/E6402/E6405 choice and action do not fit, E6403 key used
+        for something else, E6001–E6004 database.
+    """
+    with writing(engine) as session:
+        standing = session.scalar(select(DecisionRow).where(DecisionRow.idempotency_key == request.idempotency_key))
+        if standing is not None:
+            if standing.request_hash != request.digest():
+                raise ZhipaiError("E6403")
+            return Recorded(json.loads(standing.record), repeated=True)
+        order_id, proposal = read_proposal(session, request.proposal_id)
+        _check_choice(request, proposal)
+        directory().require(request.unit, at)
+        decision_id = f"d-{uuid.uuid4().hex}"
+        previous = session.scalar(select(DecisionRow.sequence).order_by(DecisionRow.sequence.desc()).limit(1))
+        record = {
+            "sequence": (previous or 0) + 1,
+            "decision_id": decision_id,
+            "kind": "dispatch",
+            "order_id": order_id,
+            "actor": request.actor,
+            "action": request.action,
+            "unit": request.unit,
+            "reason": mask_pii(request.reason).text,
+            "decided_at": at.isoformat(),
+            "as_of": proposal["as_of"],
+            "proposal_id": request.proposal_id,
+            "proposal": proposal,
+            "snapshot": proposal["snapshot"],
+            "software": software,
+            "request_id": request_id,
+        }
+        content = rfc8785.dumps(record)
+        session.add(
+            DecisionRow(
+                sequence=record["sequence"],
+                decision_id=decision_id,
+                idempotency_key=request.idempotency_key,
+                request_hash=request.digest(),
+                order_id=order_id,
+                proposal_id=request.proposal_id,
+                action=request.action,
+                unit=request.unit,
+                record=content,
+                record_hash=hashlib.sha256(content).hexdigest(),
+                created_at=at.isoformat(),
+            )
+        )
+        session.flush()
+        session.add(
+            RoutingRow(order_id=order_id, decision_id=decision_id, unit=request.unit, created_at=at.isoformat())
+        )
+        session.add(
+            OutboxRow(
+                event_id=f"e-{uuid.uuid4().hex}",
+                decision_id=decision_id,
+                event=_event(record),
+                created_at=at.isoformat(),
+                delivered=False,
+            )
+        )
+        session.commit()
+        return Recorded(record, repeated=False)
+
+
+def read_decision(engine: Engine, decision_id: str) -> dict[str, Any]:
+    """One decision as it was logged; E6404 if there is none."""
+    with reading(engine) as session:
+        content = session.scalar(select(DecisionRow.record).where(DecisionRow.decision_id == decision_id))
+    if content is None:
+        raise ZhipaiError("E6404", {"decision_id": decision_id[:80]})
+    return json.loads(content)
+
+
+def _check_choice(request: DecisionRequest, proposal: dict[str, Any]) -> None:
+    first = proposal["units"][0]["unit"] if proposal["units"] else ""
+    if request.action == "accept":
+        if not first:
+            raise ZhipaiError("E6405")
+        if request.unit != first:
+            raise ZhipaiError("E6402", {"first": first, "unit": request.unit})
+    elif len(request.reason.strip()) < 2:
+        raise ZhipaiError("E6401")
+
+
+def _event(record: dict[str, Any]) -> dict[str, Any]:
+    """A CloudEvents 1.0 envelope with ids only: whoever needs more asks for the decision."""
+    return {
+        "specversion": "1.0",
+        "type": "zhipai.decision.recorded",
+        "source": "/v1/decisions",
+        "id": record["decision_id"],
+        "time": record["decided_at"],
+        "data": {name: record[name] for name in ("decision_id", "order_id", "action", "unit")},
+    }

@@ -1,0 +1,29 @@
+"""What ``/metrics`` shows. With several workers the counts are summed over them (Prometheus' multiprocess mode)."""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import REGISTRY as DEFAULT_REGISTRY
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+
+REQUESTS = Counter("zhipai_requests_total", "HTTP 请求数", ["route", "status"])
+REQUEST_SECONDS = Histogram(
+    "zhipai_request_seconds",
+    "HTTP 请求用时（秒）",
+    ["route"],
+    buckets=(0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+PROPOSALS = Counter("zhipai_proposals_total", "给出的建议数", ["abstained"])
+DECISIONS = Counter("zhipai_decisions_total", "记录的决定数", ["action"])
+ENGINE_DISAGREEMENTS = Counter("zhipai_engine_disagreements_total", "两个规则引擎结论不一致的次数")
+RELOADS = Counter("zhipai_reloads_total", "模型或知识的热更新次数", ["outcome"])
+
+
+def render() -> bytes:
+    """The text exposition of all workers."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(DEFAULT_REGISTRY)
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)
+    return generate_latest(registry)

@@ -1,0 +1,51 @@
+"""A proposal (建议): what the software says about one order, as data. Others rely on its JSON; see docs/api.md."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import rfc8785
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotIds:
+    """The content hashes of everything a proposal was computed from."""
+
+    rules: str
+    model: str
+    knowledge: str
+    directory: str
+    calendar: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One proposal. Every value is plain JSON; ``order`` is masked."""
+
+    proposal_id: str
+    as_of: str
+    order: dict[str, Any]
+    units: list[dict[str, Any]]
+    abstained: bool
+    abstain_reason: str
+    coverage_set: list[str]
+    entries: list[dict[str, Any]]
+    verdicts: list[dict[str, Any]]
+    deadlines: list[dict[str, Any]]
+    elements: dict[str, Any]
+    snapshot: SnapshotIds
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__} | {"snapshot": asdict(self.snapshot)}
+
+    def canonical(self) -> bytes:
+        """Canonical JSON (RFC 8785): the same proposal is the same bytes everywhere."""
+        return rfc8785.dumps(self.as_dict())
+
+
+def proposal_id(order: dict[str, Any], as_of: str, snapshot: SnapshotIds) -> str:
+    """``p-`` and 32 hex digits over the order as filed, ``as_of`` and the snapshot ids: no clock, no randomness."""
+    content: dict[str, Any] = {"order": order, "as_of": as_of, "snapshot": asdict(snapshot)}
+    return "p-" + hashlib.sha256(rfc8785.dumps(content)).hexdigest()[:32]

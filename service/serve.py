@@ -1,0 +1,143 @@
+"""Start the service: checks that give a clear sentence, one service a data folder, several worker processes."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import ipaddress
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import uvicorn
+
+from intake.errors import ZhipaiError, register
+from service.settings import Settings
+
+register(
+    "E7501",
+    "端口被占用",
+    "端口 {port} 已被别的程序占用。请先停止它，或换一个端口，例如 make serve PORT={other}。",
+    exit_code=3,
+)
+register(
+    "E7502",
+    "数据文件夹正在使用",
+    "另一个智派服务（进程 {pid}）正在使用数据文件夹“{folder}”。请使用那个服务，或停止它后再启动；"
+    "要同时运行两个，请用 ZHIPAI_HOME 指定不同的文件夹。",
+    exit_code=3,
+)
+register(
+    "E7503",
+    "监听地址不是本机",
+    "监听地址“{host}”不是本机地址。智派还没有登录，只能监听 127.0.0.1；要给别的机器用，请在前面放带登录的反向代理。",
+    exit_code=4,
+)
+register("E7504", "启动失败", "服务没有启动成功：{problem}", exit_code=3)
+
+STARTUP_ERROR = "startup-error.txt"
+
+
+def check_host(host: str) -> None:
+    """Only loopback until there is a sign-in."""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ZhipaiError("E7503", {"host": host})
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise E7501 if nobody can listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ZhipaiError("E7501", {"port": port, "other": port + 1}) from error
+
+
+@contextmanager
+def sole_service(home: Path) -> Iterator[None]:
+    """Hold the data folder: a second service on the same SQLite file is refused with the process id of the first.
+
+    The lock is the kernel's, so that a killed service leaves nothing to clean up.
+    """
+    path = home / "serve.lock"
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise ZhipaiError("E7502", {"pid": file.read().strip() or "未知", "folder": home.name}) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def serve(settings: Settings, *, on_ready: Callable[[], None]) -> None:
+    """Run until stopped. ``on_ready`` is called once, when the first worker answers ``/readyz``.
+
+    Raises
+    ------
+    ZhipaiError
+        E7501–E7504.
+    """
+    check_host(settings.host)
+    check_port(settings.host, settings.port)
+    with sole_service(settings.home):
+        metrics = settings.home / "metrics"
+        shutil.rmtree(metrics, ignore_errors=True)
+        metrics.mkdir(parents=True)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+        failure = settings.home / STARTUP_ERROR
+        failure.unlink(missing_ok=True)
+        watcher = threading.Thread(target=_watch, args=(settings, failure, on_ready), daemon=True)
+        watcher.start()
+        # uvicorn exits when a worker could not start; the sentence below says why.
+        with suppress(SystemExit):
+            uvicorn.run(
+                "service.api.app:create_app",
+                factory=True,
+                host=settings.host,
+                port=settings.port,
+                workers=settings.workers,
+                log_level="critical",
+                access_log=False,
+                timeout_worker_healthcheck=60,
+                timeout_graceful_shutdown=10,
+            )
+        if failure.is_file():
+            raise ZhipaiError("E7504", {"problem": failure.read_text(encoding="utf-8")})
+
+
+def _watch(settings: Settings, failure: Path, on_ready: Callable[[], None]) -> None:
+    """Say when the service answers; stop it when a worker says it cannot start."""
+    while True:
+        if failure.is_file():
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        if _answers(settings.host, settings.port):
+            on_ready()
+            return
+        time.sleep(0.2)
+
+
+def _answers(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", "/healthz", headers={"Host": "127.0.0.1"})
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()

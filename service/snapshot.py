@@ -1,0 +1,98 @@
+"""A snapshot: everything a proposal is computed from, loaded once and swapped as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from intake.errors import ZhipaiError, register
+from intake.gazetteer import Gazetteer
+from intake.unit import UnitDirectory
+from knowledge_base import KnowledgeIndex
+from models.encoder import Encoder
+from models.ranker import UnitRanker
+from rules import RuleEngine, WorkCalendar, load_pack
+from service.entries import current_entries, current_revision
+from service.proposal import SnapshotIds
+from service.settings import Settings
+from training.registry import champion
+
+register(
+    "E6201",
+    "还没有模型",
+    "还没有可用的派单模型。请运行 zhipai setup（用随附的示范城市训练），或 zhipai train 用自己的工单训练。",
+    status=503,
+    exit_code=3,
+)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One consistent set of rules, model, knowledge, directory and calendar. Safe to share between threads."""
+
+    encoder: Encoder
+    ranker: UnitRanker
+    knowledge: KnowledgeIndex
+    rules: RuleEngine
+    calendar: WorkCalendar
+    gazetteer: Gazetteer
+    directory: UnitDirectory
+
+    @cached_property
+    def ids(self) -> SnapshotIds:
+        return SnapshotIds(
+            rules=self.rules.pack.id,
+            model=self.ranker.model_id,
+            knowledge=self.knowledge.id,
+            directory=self.directory.id,
+            calendar=self.calendar.id,
+        )
+
+
+def load_gazetteer(settings: Settings) -> Gazetteer:
+    """The gazetteer of the city, or an empty one: place names are then found but not resolved to a district."""
+    path = settings.city / "gazetteer.yaml"
+    return Gazetteer.from_file(path) if path.is_file() else Gazetteer.empty()
+
+
+def load_knowledge(settings: Settings, engine: Engine, encoder: Encoder) -> KnowledgeIndex:
+    """The index over the entries that stand in the database; built again if the saved one is of other entries."""
+    entries = current_entries(engine)
+    folder = settings.index_folder / current_revision(engine) / encoder.id
+    if folder.is_dir():
+        try:
+            return KnowledgeIndex.load(folder, encoder)
+        except ZhipaiError:
+            # A damaged index is not an error for the user: the entries are in the database, so it is built again.
+            pass
+    index = KnowledgeIndex.build(entries, encoder)
+    index.save(folder)
+    return index
+
+
+def load_snapshot(settings: Settings, engine: Engine, *, encoder: Encoder | None = None) -> Snapshot:
+    """Load everything anew.
+
+    Raises
+    ------
+    ZhipaiError
+        E6201 without a champion; the error of whichever part is damaged otherwise.
+    """
+    version = champion(settings.mlruns)
+    if version is None:
+        raise ZhipaiError("E6201")
+    encoder = encoder or Encoder.load(settings.encoder_folder)
+    ranker = UnitRanker.load(Path(version.path), encoder=encoder)
+    pack = load_pack(settings.pack)
+    return Snapshot(
+        encoder=encoder,
+        ranker=ranker,
+        knowledge=load_knowledge(settings, engine, encoder),
+        rules=RuleEngine(pack, kind=settings.rule_engine),
+        calendar=WorkCalendar(pack.calendar),
+        gazetteer=load_gazetteer(settings),
+        directory=ranker.directory,
+    )

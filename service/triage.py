@@ -1,0 +1,161 @@
+"""The triage use case: one pure function of an order, ``as_of`` and a snapshot.
+
+The live call, the batch, the try-out screen, the backtest and the replay all run :func:`propose`; there is no path
+around it. It reads no clock, no database and no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from intake.elements import Elements
+from intake.errors import ZhipaiError, register
+from intake.order import WorkOrder, check_order
+from intake.prepare import Prepared, prepare
+from models.ranking import Ranking
+from rules import Deadline, Verdict, compute_deadlines, derive_facts
+from service.proposal import Proposal, proposal_id
+from service.snapshot import Snapshot
+
+register("E6101", "时刻缺时区", "as_of 没有时区。请写成 2026-05-01T09:30:00+08:00 这样带时区的时刻。")
+
+TOP_UNITS = 5
+TOP_ENTRIES = 5
+#: Gates that a dispatcher's question opens; the others (return, extension …) need facts that do not exist yet.
+TRIAGE_GATES = ("acceptance", "dispatch")
+BATCH = 64
+
+
+def propose(order: WorkOrder, *, as_of: datetime, snapshot: Snapshot, all_verdicts: bool = False) -> Proposal:
+    """Propose units, entries, verdicts and deadlines for one order.
+
+    Parameters
+    ----------
+    order : WorkOrder
+        As filed; the proposal holds its masked form only.
+    as_of : datetime
+        The instant at which rules, units and entries are read, and from which limits count. Aware.
+    snapshot : Snapshot
+        Rules, model, knowledge, directory and calendar.
+    all_verdicts : bool
+        Also list the rules that passed. By default only those that hit or could not be evaluated are listed.
+
+    Raises
+    ------
+    ZhipaiError
+        E1001–E1004 for an order that cannot be triaged, E6101 for an ``as_of`` without a zone.
+    """
+    return next(propose_many([order], as_of=as_of, snapshot=snapshot, all_verdicts=all_verdicts))
+
+
+def propose_many(
+    orders: Sequence[WorkOrder], *, as_of: datetime, snapshot: Snapshot, all_verdicts: bool = False
+) -> Iterator[Proposal]:
+    """Like :func:`propose` for many orders: texts are encoded in batches, which is what makes it faster."""
+    if as_of.tzinfo is None:
+        raise ZhipaiError("E6101")
+    for start in range(0, len(orders), BATCH):
+        part = orders[start : start + BATCH]
+        prepared = [prepare(check_order(order), snapshot.gazetteer) for order in part]
+        vectors = snapshot.encoder.encode([one.text for one in prepared], kind="query")
+        for order, one, vector in zip(part, prepared, vectors, strict=True):
+            yield _assemble(order, one, vector, as_of=as_of, snapshot=snapshot, all_verdicts=all_verdicts)
+
+
+def _assemble(
+    order: WorkOrder, prepared: Prepared, vector: np.ndarray, *, as_of: datetime, snapshot: Snapshot, all_verdicts: bool
+) -> Proposal:
+    district = prepared.elements.place.district or order.district
+    ranking = snapshot.ranker.rank(prepared.text, as_of=as_of, vector=vector, district=district, top=TOP_UNITS)
+    hits = snapshot.knowledge.search(prepared.text, as_of=as_of, vector=vector, district=district, top=TOP_ENTRIES)
+    names = [ranked.unit for ranked in ranking.units]
+    facts = derive_facts(
+        prepared, received_at=order.received_at or as_of, ranking_units=names, directory=snapshot.directory
+    )
+    verdicts = [
+        verdict
+        for gate in TRIAGE_GATES
+        for verdict in snapshot.rules.evaluate(facts, as_of=as_of, gate=gate).verdicts
+        if all_verdicts or verdict.state != "pass"
+    ]
+    deadlines = compute_deadlines(
+        snapshot.rules.pack,
+        kind=str(facts.get("kind", "")),
+        start=as_of,
+        as_of=as_of,
+        calendar=snapshot.calendar,
+    )
+    ids = snapshot.ids
+    instant = as_of.isoformat()
+    return Proposal(
+        proposal_id=proposal_id(order_dict(order), instant, ids),
+        as_of=instant,
+        order=order_dict(prepared.order) | {"masked_paths": list(prepared.masked_paths)},
+        units=_units(ranking),
+        abstained=ranking.abstained,
+        abstain_reason=ranking.abstain_reason,
+        coverage_set=list(ranking.coverage_set),
+        entries=[
+            {
+                "id": hit.entry.id,
+                "title": hit.entry.title,
+                "score": round(float(hit.score), 4),
+                "unit": hit.entry.unit,
+                "effective_to": hit.entry.effective_to.isoformat() if hit.entry.effective_to else None,
+            }
+            for hit in hits
+        ],
+        verdicts=[_verdict(verdict) for verdict in verdicts],
+        deadlines=[_deadline(deadline) for deadline in deadlines],
+        elements=_elements(prepared.elements),
+        snapshot=ids,
+    )
+
+
+def order_dict(order: WorkOrder) -> dict[str, Any]:
+    """The order as JSON; the label of a historic order is left out."""
+    row = asdict(order)
+    for name in ("unit", "group", "extra"):
+        row.pop(name)
+    # Lone surrogates (half an emoji) have no UTF-8 form and could be neither hashed nor stored.
+    row = {
+        name: value.encode("utf-8", "ignore").decode() if isinstance(value, str) else value
+        for name, value in row.items()
+    }
+    row["received_at"] = order.received_at.isoformat() if order.received_at else None
+    row["related"] = list(order.related)
+    return row
+
+
+def _units(ranking: Ranking) -> list[dict[str, Any]]:
+    return [
+        {
+            "unit": ranked.unit,
+            "probability": round(float(ranked.probability), 4),
+            "evidence": [
+                {"kind": one.kind, "text": one.text, "weight": round(float(one.weight), 4), "ref": one.ref}
+                for one in ranked.evidence
+            ],
+        }
+        for ranked in ranking.units
+    ]
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return verdict.as_dict()
+
+
+def _deadline(deadline: Deadline) -> dict[str, Any]:
+    """The day-by-day count is long; it is on request (``zhipai deadline``), not in every proposal."""
+    row = deadline.as_dict()
+    row.pop("days", None)
+    return row
+
+
+def _elements(elements: Elements) -> dict[str, Any]:
+    return elements.as_dict()

@@ -1,0 +1,76 @@
+"""The model card, written by the code that trained the model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from training.train import Trained
+
+_MEASURES = (
+    ("top1", "前 1 命中"),
+    ("top3", "前 3 命中"),
+    ("top5", "前 5 命中"),
+    ("macro_f1", "宏平均 F1"),
+    ("ece", "校准误差（15 箱）"),
+)
+
+
+def model_card(trained: Trained, *, at: datetime, source: str = "") -> str:
+    """Markdown in Chinese: data, split, figures with intervals, worst units, use and limits.
+
+    ``at`` is when it was trained and ``source`` says what the orders are; both come from the caller.
+    """
+    dataset, evaluation, config = trained.dataset, trained.evaluation, trained.config
+    counts = dataset.counts
+    days = sorted(instant for instant in dataset.received_at if instant is not None)
+    period = f"{days[0]:%Y-%m-%d} 至 {days[-1]:%Y-%m-%d}" if days else "未记录"
+    sizes = Counter(dataset.units)
+    conformal, abstained = evaluation.conformal, evaluation.abstained
+    lines = [
+        "# 承办单位推荐模型",
+        "",
+        f"- 模型：{trained.ranker.model_id or '（未保存）'}",
+        f"- 训练时刻：{at.isoformat(timespec='seconds')}",
+        f"- 编码器：{trained.ranker.encoder_id}",
+        f"- 单位名录：{trained.ranker.directory.id}",
+        "",
+        "## 数据",
+        f"- 来源：{source or '未说明'}；受理时间 {period}",
+        f"- 读入 {counts.read} 行，用于训练 {counts.kept} 条；有错误 {counts.errors}，无承办单位 {counts.without_unit}，"
+        f"单位不在名录 {counts.unknown_unit}",
+        f"- {len(sizes)} 个单位，其中只有 1 条工单的 {len(dataset.single_units)} 个",
+        "",
+        "## 评测",
+        f"按重复组留出 {config.holdout:.0%}（随机种子 {config.seed}）：用 {evaluation.trained_on} 条训练，在另外 "
+        f"{evaluation.n} 条、{evaluation.units} 个单位上评测；其中 {evaluation.new_units} 条的单位在训练部分没有工单，"
+        f"{evaluation.left_out} 条的单位当日已撤销，不计入。登记的模型随后用全部 {counts.kept} 条重新训练，以上成绩不是它的成绩。",
+        "",
+        "| 指标 | 数值 | 95% 区间 |",
+        "|---|---|---|",
+    ]
+    figures = evaluation.as_dict()
+    for key, name in _MEASURES:
+        low, high = evaluation.intervals[key]
+        lines.append(f"| {name} | {figures[key]:.3f} | {low:.3f}–{high:.3f} |")
+    lines += [
+        f"| 准确率不低于 95% 时可直接决定的比例 | {evaluation.coverage_at_95:.3f} | |",
+        f"| 覆盖集：约定 / 实际覆盖率 / 平均大小 | {conformal['level']:.2f} / {conformal['coverage']:.3f} / "
+        f"{conformal['mean_size']:.2f} | |",
+        f"| 弃权比例；弃权时、不弃权时前 1 命中 | {abstained['share']:.3f}；{abstained['accuracy_abstained']:.3f}、"
+        f"{abstained['accuracy_decided']:.3f} | |",
+        "",
+        "### 最差的单位（召回，留出条数）",
+        "",
+        *(f"- {row['unit']}：{row['recall']:.2f}（{row['n']}）" for row in evaluation.worst_units),
+        "",
+        "## 用途和限度",
+        "- 给派单员建议承办单位，由人决定；不得据此自动派单或拒绝受理。",
+        "- 输入必须经过同一套清理（去派单提示、隐去个人信息）；带提示的文本会使成绩虚高。",
+        "- 标签是历史上最终承办的单位，含当时的错派；机构改革之后须核对名录并重新训练。",
+        "- 相近工单以隐去个人信息的摘要存在模型文件夹里，文件夹应与工单同等保管。",
+        "",
+        "批准人：________",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,71 @@
+"""Which model is in force, read from MLflow's own tables.
+
+Importing mlflow takes about 2 s and 150 MB in every process, so serving does not: it asks this one question, read-only.
+``tests/training/test_registry.py`` holds the answer to be the one that ``MlflowClient`` gives.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from intake.errors import ZhipaiError, register
+
+register(
+    "E5101",
+    "模型库读不出",
+    "模型库“{store}”读不出来（{problem}）。请检查磁盘和权限，或从备份恢复 mlflow.db。",
+    exit_code=3,
+)
+
+DATABASE = "mlflow.db"
+MODEL = "unit-ranker"
+CHAMPION = "champion"
+#: Tags of a version. ``PATH`` is relative to the store, so that a store may be moved, and is set last of all.
+MODEL_ID, PATH = "zhipai.model_id", "zhipai.path"
+
+_QUERY = """
+    SELECT alias.version, identity.value, place.value
+    FROM registered_model_aliases AS alias
+    JOIN model_version_tags AS identity
+      ON identity.name = alias.name AND identity.version = alias.version AND identity.key = :identity
+    JOIN model_version_tags AS place
+      ON place.name = alias.name AND place.version = alias.version AND place.key = :place
+    WHERE alias.name = :model AND alias.alias = :alias
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A registered model: its number, the folder of its artifact, its content hash, and the aliases that name it."""
+
+    version: str
+    path: Path
+    model_id: str
+    aliases: tuple[str, ...] = ()
+
+
+def champion(store: Path, *, alias: str = CHAMPION) -> Version | None:
+    """The version that an alias names, or None when there is no store or no such alias. Writes nothing.
+
+    Raises
+    ------
+    ZhipaiError
+        E5101 when the database is there and cannot be read.
+    """
+    database = store / DATABASE
+    if not database.is_file():
+        return None
+    names = {"identity": MODEL_ID, "place": PATH, "model": MODEL, "alias": alias}
+    try:
+        uri = f"{database.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=10)) as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'registered_model_aliases'").fetchone():
+                # The database is being made by a first training this moment.
+                return None
+            row = connection.execute(_QUERY, names).fetchone()
+    except sqlite3.Error as error:
+        raise ZhipaiError("E5101", {"store": store.name, "problem": type(error).__name__}) from error
+    return Version(str(row[0]), store / row[2], row[1], (alias,)) if row else None

@@ -1,0 +1,164 @@
+"""Historic orders as a training set: prepared by the same code that serving uses, with what was left out counted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from intake.errors import ZhipaiError, register
+from intake.gazetteer import Gazetteer
+from intake.prepare import prepare
+from intake.readers import Row
+from intake.unit import Unit, UnitDirectory
+
+register(
+    "E5001",
+    "没有可训练的工单",
+    "读了 {read} 行，没有一行能用来训练：{errors} 行有错误，{without_unit} 行没有承办单位，{unknown_unit} 行的单位不在名录。",
+)
+register("E5002", "只有一个单位", "可训练的 {kept} 条工单都属于“{unit}”，没有可学的区别。请加入其他单位的工单。")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Where the rows of a file went."""
+
+    read: int = 0
+    errors: int = 0
+    without_unit: int = 0
+    unknown_unit: int = 0
+    kept: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Orders in columns, one entry an order.
+
+    Parameters
+    ----------
+    texts : tuple of str
+        ``Prepared.text``.
+    units, groups, order_ids : tuple of str
+        Accepted unit, group of repeated orders (never empty), 工单编号.
+    districts, streets : tuple of str
+        From the text where it names a place, else as filed: the rule that serving follows.
+    received_at : tuple of datetime or None
+    directory : UnitDirectory
+    counts : Counts
+    unknown_units : dict
+        Names that the directory does not have, and how many rows each had.
+    vectors : ndarray or None, (n, dim)
+        Set by :meth:`encoded`, so that a text is encoded once.
+    """
+
+    texts: tuple[str, ...]
+    units: tuple[str, ...]
+    groups: tuple[str, ...]
+    order_ids: tuple[str, ...]
+    districts: tuple[str, ...]
+    streets: tuple[str, ...]
+    received_at: tuple[datetime | None, ...]
+    directory: UnitDirectory
+    counts: Counts = Counts()
+    unknown_units: dict[str, int] = field(default_factory=dict)
+    vectors: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def single_units(self) -> tuple[str, ...]:
+        """Units with one order only: they are kept, and little can be said of them."""
+        return tuple(sorted(unit for unit, count in Counter(self.units).items() if count == 1))
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> TrainingSet:
+        """The orders of these row numbers, in their order."""
+        numbers = [int(row) for row in rows]
+
+        def pick(column: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(column[number] for number in numbers)
+
+        return replace(
+            self,
+            texts=pick(self.texts),
+            units=pick(self.units),
+            groups=pick(self.groups),
+            order_ids=pick(self.order_ids),
+            districts=pick(self.districts),
+            streets=pick(self.streets),
+            received_at=pick(self.received_at),
+            vectors=None if self.vectors is None else self.vectors[numbers],
+        )
+
+
+def training_set(rows: Iterable[Row], *, gazetteer: Gazetteer, directory: UnitDirectory | None) -> TrainingSet:
+    """Prepare the rows of a file for training.
+
+    Rows with an error, without a unit, or with a unit that the directory has under no date are left out and counted.
+    Without a directory one is made of the units themselves. An order without a group joins those of the same text.
+
+    Raises
+    ------
+    ZhipaiError
+        E5001 when nothing is left, E5002 when one unit only is left.
+    """
+    known = {unit.name for unit in directory.units} if directory else None
+    kept = []
+    read = errors = without_unit = 0
+    unknown: Counter[str] = Counter()
+    for row in rows:
+        read += 1
+        if row.order is None:
+            errors += 1
+        elif not row.order.unit:
+            without_unit += 1
+        elif known is not None and row.order.unit not in known:
+            unknown[row.order.unit] += 1
+        else:
+            prepared = prepare(row.order, gazetteer)
+            if prepared.text:
+                kept.append((prepared, row.number))
+            else:
+                # Nothing but a dispatch hint: there is no text to learn from.
+                errors += 1
+    counts = Counts(read, errors, without_unit, unknown.total(), len(kept))
+    if not kept:
+        raise ZhipaiError(
+            "E5001", {name: getattr(counts, name) for name in ("read", "errors", "without_unit", "unknown_unit")}
+        )
+    orders = [prepared.order for prepared, _ in kept]
+    texts = tuple(prepared.text for prepared, _ in kept)
+    units = tuple(order.unit for order in orders)
+    if len(set(units)) == 1:
+        raise ZhipaiError("E5002", {"kept": len(kept), "unit": units[0]})
+    places = [prepared.elements.place for prepared, _ in kept]
+    return TrainingSet(
+        texts=texts,
+        units=units,
+        groups=_groups(texts, [order.group for order in orders]),
+        order_ids=tuple(order.order_id or f"第 {number} 行" for order, (_, number) in zip(orders, kept, strict=True)),
+        districts=tuple(place.district or order.district for place, order in zip(places, orders, strict=True)),
+        streets=tuple(place.street or order.street for place, order in zip(places, orders, strict=True)),
+        received_at=tuple(order.received_at for order in orders),
+        directory=directory or UnitDirectory(Unit(name=name, function=name) for name in sorted(set(units))),
+        counts=counts,
+        unknown_units=dict(sorted(unknown.items())),
+    )
+
+
+def _groups(texts: Sequence[str], groups: Sequence[str]) -> tuple[str, ...]:
+    """A group for each order: its own, or that of an order with the same text, or one made of its text."""
+    by_text: dict[str, str] = {}
+    for text, group in zip(texts, groups, strict=True):
+        if group:
+            by_text.setdefault(text, group)
+    return tuple(
+        group or by_text.get(text) or "text-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+        for text, group in zip(texts, groups, strict=True)
+    )

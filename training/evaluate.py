@@ -1,0 +1,164 @@
+"""Evaluate a ranker on orders it was not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from intake.errors import ZhipaiError, register
+from models.encoder import Encoder
+from models.progress import Progress, silent
+from models.ranker import UnitRanker
+from training.dataset import TrainingSet
+from training.metrics import Answers, bootstrap, coverage_at, ece, macro_f1, top, worst_units
+
+register(
+    "E5003",
+    "没有可评测的工单",
+    "测试集里没有一条工单的单位在 {day} 有效（含更名、合并后的单位），无法评测。请核对单位名录的日期。",
+)
+
+STEP = "评测"
+#: Orders between two calls of ``progress``.
+PART = 200
+SURE = 0.95
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of one evaluation.
+
+    Parameters
+    ----------
+    n, units, trained_on : int
+        Orders and accepted units of the test set; orders of the training part.
+    left_out : int
+        Orders of the test set whose unit has ended without a successor, not counted in ``n``.
+    new_units : int
+        Orders of the test set whose unit has no order in the training part: they count as errors.
+    top1, top3, top5, macro_f1, ece : float
+    coverage_at_95 : float
+        Share that may be decided without a look, at 95% accuracy.
+    conformal : dict
+        Level that was asked for, coverage that was reached, mean size of the set.
+    abstained : dict
+        Share, and the accuracy of the first unit among the abstained and among the others.
+    intervals : dict
+        Measure -> 95% bootstrap interval over groups.
+    train_seconds : float
+    worst_units : list of dict
+    """
+
+    n: int
+    units: int
+    trained_on: int
+    left_out: int
+    new_units: int
+    top1: float
+    top3: float
+    top5: float
+    macro_f1: float
+    ece: float
+    coverage_at_95: float
+    conformal: dict[str, float]
+    abstained: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    train_seconds: float
+    worst_units: list[dict[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+def evaluate(
+    ranker: UnitRanker,
+    test_set: TrainingSet,
+    *,
+    as_of: datetime,
+    progress: Progress | None = None,
+    encoder: Encoder | None = None,
+    train_seconds: float = 0.0,
+    rounds: int = 1000,
+    seed: int = 0,
+) -> Evaluation:
+    """Rank every order of ``test_set`` and measure.
+
+    Parameters
+    ----------
+    ranker : UnitRanker
+    test_set : TrainingSet
+        With ``vectors``, or give ``encoder``.
+    as_of : datetime
+        The day whose directory is asked. The truth is forwarded too: an order of a unit that was merged is right when
+        its successor is named.
+    progress : Progress, optional
+    encoder : Encoder, optional
+    train_seconds : float
+        Passed on to the result.
+    rounds, seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    ZhipaiError
+        E5003 when no order of the set has a unit in force.
+    """
+    report = progress or silent
+    units = [ranker.directory.forward(unit, as_of) for unit in test_set.units]
+    rows = [i for i, unit in enumerate(units) if unit is not None]
+    if not rows:
+        raise ZhipaiError("E5003", {"day": as_of.date().isoformat()})
+    part = test_set.take(rows)
+    truth = [unit.name for unit in units if unit is not None]
+    vectors = part.vectors
+    if vectors is None:
+        if encoder is None:
+            raise ZhipaiError("E2102")
+        ranker.require_encoder(encoder)
+        vectors = encoder.encode(part.texts, progress=progress)
+    rankings = []
+    for start in range(0, len(part), PART):
+        end = start + PART
+        rankings += ranker.rank_many(
+            part.texts[start:end],
+            vectors[start:end],
+            as_of=as_of,
+            districts=part.districts[start:end],
+            streets=part.streets[start:end],
+            with_evidence=False,
+        )
+        report(STEP, len(rankings), len(part))
+    answers = Answers.of(rankings, truth, part.groups)
+    measures = {"top1": top(1), "top3": top(3), "top5": top(5), "macro_f1": macro_f1, "ece": ece}
+    trained_units = set(ranker.facts.get("trained_units", ()))
+    return Evaluation(
+        n=len(part),
+        units=len(set(truth)),
+        trained_on=int(ranker.facts.get("orders", 0)),
+        left_out=len(test_set) - len(part),
+        new_units=sum(unit not in trained_units for unit in part.units),
+        **{name: measure(answers) for name, measure in measures.items()},
+        coverage_at_95=coverage_at(answers, SURE),
+        conformal={
+            "level": float(ranker.facts.get("coverage", 0.0)),
+            "coverage": float(answers.covered.mean()),
+            "mean_size": float(answers.set_size.mean()),
+        },
+        abstained=_abstained(answers),
+        intervals=bootstrap(answers, measures, rounds=rounds, seed=seed),
+        train_seconds=train_seconds,
+        worst_units=worst_units(answers),
+    )
+
+
+def _abstained(answers: Answers) -> dict[str, float]:
+    def accuracy(rows: Any) -> float:
+        return float(answers.right[rows].mean()) if rows.any() else 0.0
+
+    return {
+        "share": float(answers.abstained.mean()),
+        "accuracy_abstained": accuracy(answers.abstained),
+        "accuracy_decided": accuracy(~answers.abstained),
+    }
