@@ -10,9 +10,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import batch, http_latency, peer, triage_cpu
+from benchmarks import batch, http_latency, peer, rule_engines, triage_cpu
 
-ALL = {"triage_cpu": triage_cpu, "http_latency": http_latency, "batch": batch, "peer": peer}
+ALL = {
+    "triage_cpu": triage_cpu,
+    "http_latency": http_latency,
+    "batch": batch,
+    "rule_engines": rule_engines,
+    "peer": peer,
+}
 
 
 def main() -> None:

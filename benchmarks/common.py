@@ -34,7 +34,8 @@ def percentile(values: Sequence[float], share: float) -> float:
 def city_texts(count: int) -> list[str]:
     """Orders of the bundled city, spread over the file."""
     lines = (ROOT / "datasets" / "city" / "orders.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["text"] for line in lines[:: max(1, len(lines) // count)]][:count]
+    texts = [json.loads(line)["text"] for line in lines[:: max(1, len(lines) // count)]]
+    return texts[:count]
 
 
 def real_texts(count: int) -> list[str] | None:

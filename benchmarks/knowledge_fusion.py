@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from knowledge_base import KnowledgeEntry, KnowledgeIndex, read_entries
 from knowledge_base.dense import DenseIndex
 from knowledge_base.evaluate import METHODS, Query, measures
-from knowledge_base.fusion import FUSED, INTERCEPT, MIN_SCORE, SLOPE, Weights, probability, standardise
+from knowledge_base.fusion import FUSED, INTERCEPT, LEAST_FUSED, SLOPE, Weights, probability, standardise
 from knowledge_base.words import normalise, words
 from models.encoder import Encoder
 from service.settings import ROOT, settings
@@ -100,9 +100,9 @@ class Set:
                 result[i] = hits[0]
         return result
 
-    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Ratios to the also-rans and truth of the first hits of every query, with its answer in the base and without."""
-        ratios, truth = [], []
+    def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Ratio to the also-rans, truth and fused score of the first hits of each query, with its answer and without."""
+        ratios, truth, fused = [], [], []
         for query, vector in zip(self.queries, self.vectors, strict=True):
             text, right = normalise(query.text), self.relevant(query)
             for allowed in [np.ones(len(right), bool), ~right] if right.any() else [~right]:
@@ -110,7 +110,8 @@ class Set:
                     ranked = self.index.rank(text, vector, allowed=allowed, top=TOP)
                     ratios.extend(np.maximum(ranked.parts["fused"], 0.1) / ranked.others)
                     truth.extend(right[ranked.positions])
-        return np.array(ratios), np.array(truth, float)
+                    fused.extend(ranked.parts["fused"])
+        return np.array(ratios), np.array(truth, float), np.array(fused)
 
 
 def city(encoder: Encoder) -> Set:
@@ -134,12 +135,13 @@ def show_entry_vectors(whole: Set, encoder: Encoder) -> None:
     parts = [[f"{e.title}\n{e.answer}", e.title, *e.questions] for e in entries]
     ways = {"title and answer": [[p[0]] for p in parts], "one text": [[e.text] for e in entries], "best of all": parts}
     every = np.arange(n)
-    dense = {"mean, in use": lambda vector: whole.index.dense.scores(vector, every)[0]}
+    counted = np.ones(n + len(whole.index.dense.background), bool)
+    dense = {"mean, in use": lambda vector: whole.index.dense.scores(vector, every, allowed=counted[:n])[0]}
     for name, texts in ways.items():
         flat = encoder.encode([normalise(text) for block in texts for text in block], kind="passage")
         index, starts = DenseIndex(flat, whole.index.dense.background), np.cumsum([0, *map(len, texts)][:-1])
         dense[name] = lambda vector, index=index, starts=starts: np.maximum.reduceat(
-            index.scores(vector, np.arange(len(index)))[0], starts
+            index.scores(vector, np.arange(len(index)), allowed=np.ones(len(index), bool))[0], starts
         )
     for prefixes in (("K1", "K2"), ("K3", "K4", "K5")):
         mask = np.array([entry.id.startswith(prefixes) for entry in entries])
@@ -148,7 +150,10 @@ def show_entry_vectors(whole: Set, encoder: Encoder) -> None:
             right = whole.relevant(query) & mask
             if not right.any():
                 continue
-            bm25, tfidf = (standardise(scores)[:n] for scores in whole.index.lexical.scores(normalise(query.text)))
+            bm25, tfidf = (
+                standardise(scores, share, counted)[:n]
+                for scores, share in whole.index.lexical.scores(normalise(query.text))
+            )
             for name, score in dense.items():
                 fused = np.where(mask, score(vector) + FUSED.bm25 * bm25 + FUSED.tfidf * tfidf, -np.inf)
                 ranks[name].append(np.sum(fused > fused[right].max()))
@@ -170,14 +175,14 @@ def show(name: str, ranks: np.ndarray) -> None:
 
 
 def show_calibration(one: Set) -> None:
-    ratios, truth = one.pairs()
+    ratios, truth, fused = one.pairs()
     scores = probability(ratios, 1.0)
-    kept = scores >= MIN_SCORE
     print(
         f"  {one.name}: {len(truth)} pairs, right {truth.mean():.3f}, mean score {scores.mean():.3f}, "
         f"Brier {np.mean((scores - truth) ** 2):.3f} (constant {truth.mean() * (1 - truth.mean()):.3f}), "
-        f"ECE {calibration_error(scores, truth):.3f}; cut at {MIN_SCORE}: drops {100 * np.mean(~kept[truth == 0]):.0f}% "
-        f"of the wrong, {100 * np.mean(~kept[truth == 1]):.1f}% of the right"
+        f"ECE {calibration_error(scores, truth):.3f}; left out of the list: "
+        f"{100 * np.mean(fused[truth == 0] < LEAST_FUSED):.1f}% of the wrong, "
+        f"{100 * np.mean(fused[truth == 1] < LEAST_FUSED):.2f}% of the right"
     )
 
 
@@ -197,8 +202,8 @@ def main() -> None:
 
     print("\nLogistic of the log ratio on the tuning halves, each set with the same weight in all")
     pairs = [one.pairs() for one in tuning]
-    weight = np.concatenate([np.full(len(truth), 1 / len(truth)) for _, truth in pairs])
-    ratios, truth = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    weight = np.concatenate([np.full(len(truth), 1 / len(truth)) for _, truth, _ in pairs])
+    ratios, truth, _ = (np.concatenate(column) for column in zip(*pairs, strict=True))
     model = LogisticRegression(C=np.inf).fit(np.log(ratios)[:, None], truth, sample_weight=weight * len(weight))
     print(f"  slope {model.coef_[0, 0]:.3f} intercept {model.intercept_[0]:.3f}; in use {SLOPE} {INTERCEPT}")
 

@@ -14,6 +14,8 @@ from models.progress import Progress
 
 #: An entry's vector leans this much on its title and answer, and the rest on the mean of its questions.
 ANSWER_SHARE = 2 / 3
+#: Entries, evenly spread, that a score is measured against: a larger sample does not move the mean.
+SAMPLE = 1000
 _CHUNK = 64
 
 
@@ -32,10 +34,8 @@ class DenseIndex:
         self.background = background
         self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(background.shape[1]))
         self._index.add_with_ids(vectors, np.arange(len(vectors), dtype=np.int64))
-        everything = np.concatenate([vectors, background])
-        self._mean = everything.mean(axis=0)
-        centred = everything - self._mean
-        self._covariance = centred.T @ centred / len(everything)
+        self._sampled = np.unique(np.linspace(0, max(len(vectors) - 1, 0), SAMPLE).astype(int))[: len(vectors)]
+        self._sample = vectors[self._sampled]
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -48,14 +48,18 @@ class DenseIndex:
         _, found = self._index.search(vector[None, :], min(top, len(self)), params=search)
         return found[0][found[0] >= 0]
 
-    def scores(self, vector: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scores of these entries and of the background, in standard deviations above the mean over everything.
+    def scores(
+        self, vector: np.ndarray, positions: np.ndarray, *, allowed: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of these entries and of the background, in standard deviations above their mean.
 
-        Both moments follow from the mean and covariance of all vectors, so that nothing has to be searched for them.
+        The mean is over the background and the ``allowed`` entries (a mask), of which up to :data:`SAMPLE` are asked.
         """
-        deviation = np.sqrt(max(float(vector @ self._covariance @ vector), 1e-12))
-        entries, background = (self.vectors(positions) - self._mean) @ vector, (self.background - self._mean) @ vector
-        return entries / deviation, background / deviation
+        background = self.background @ vector
+        measure = np.concatenate([(self._sample @ vector)[allowed[self._sampled]], background])
+        deviation = max(float(measure.std()), 1e-9)
+        entries = self.vectors(positions) @ vector
+        return (entries - measure.mean()) / deviation, (background - measure.mean()) / deviation
 
     def vectors(self, positions: np.ndarray) -> np.ndarray:
         """(positions, dim), as they were added."""

@@ -105,7 +105,7 @@ def _text(row: Mapping[str, Any], name: str, where: str) -> str:
 
 def _questions(row: Mapping[str, Any], where: str) -> tuple[str, ...]:
     value = row.get("questions") or ()
-    if isinstance(value, str) or not all(isinstance(question, str) for question in value):
+    if not isinstance(value, list | tuple) or not all(isinstance(question, str) for question in value):
         raise ZhipaiError("E4005", {"field": "questions", "expected": "文字的列表", "kind": _kind(value)}, where)
     return tuple(question for question in map(clean_text, value) if question)
 

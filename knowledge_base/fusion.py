@@ -24,24 +24,29 @@ BM25 = Weights(dense=0.0, bm25=1.0, tfidf=0.0)
 MAX_DEVIATIONS = 10.0
 #: Ranks of the also-rans: what a query scores with texts that are near but, as a rule, not the answer.
 ALSO_RAN = slice(5, 20)
-#: The also-rans of a base of a few entries are background texts, which lie farther off than those of a full base.
-LEAST_ALSO_RAN = 2.0
+#: In a base of a few entries the also-rans are background texts, which lie farther off than those of a full base; among
+#: many twins of one entry they are as good as the answer. Real questions lie between these.
+ALSO_RAN_RANGE = (2.0, 4.5)
 #: Odds of an answer are ``exp(INTERCEPT) * ratio ** SLOPE``; fitted on the tuning halves of two sets of real questions.
-SLOPE, INTERCEPT = 5.39, -5.48
-#: Below this an entry is noise; a reader is better served by an empty list.
-MIN_SCORE = 0.02
+SLOPE, INTERCEPT = 5.40, -5.39
+#: An entry whose fused score is below this is noise; a reader is better served by an empty list.
+LEAST_FUSED = 2.5
 
 
-def standardise(scores: np.ndarray) -> np.ndarray:
-    """Lexical scores in standard deviations above their mean over all texts, at most :data:`MAX_DEVIATIONS`."""
-    deviation = max(float(scores.std()), 1e-9)
-    return np.minimum((scores - scores.mean()) / deviation, MAX_DEVIATIONS)
+def standardise(scores: np.ndarray, share: float, counted: np.ndarray) -> np.ndarray:
+    """Lexical scores in standard deviations above the mean of those ``counted`` (a mask), cut at the maximum.
+
+    Times the ``share`` of the query that the texts know: "世界杯谁赢了" is not answered by the one entry with 赢.
+    """
+    measure = scores[counted]
+    deviation = max(float(measure.std()), 1e-9)
+    return share * np.minimum((scores - measure.mean()) / deviation, MAX_DEVIATIONS)
 
 
 def also_ran(fused: np.ndarray) -> float:
     """Mean fused score of the also-rans, from the fused scores of entries and background together."""
     ranked = np.sort(fused)[::-1]
-    return max(float(ranked[ALSO_RAN].mean()), LEAST_ALSO_RAN)
+    return float(np.clip(ranked[ALSO_RAN].mean(), *ALSO_RAN_RANGE))
 
 
 def probability(fused: np.ndarray, others: float) -> np.ndarray:

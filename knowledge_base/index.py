@@ -17,7 +17,7 @@ from intake.order import MAX_TEXT
 from knowledge_base import store
 from knowledge_base.dense import DenseIndex, background_key, encode_entries
 from knowledge_base.entry import PUBLISHED, KnowledgeEntry
-from knowledge_base.fusion import FUSED, MIN_SCORE, Weights, also_ran, probability, standardise
+from knowledge_base.fusion import FUSED, LEAST_FUSED, Weights, also_ran, probability, standardise
 from knowledge_base.lexical import LexicalIndex
 from knowledge_base.words import background_texts, lexicon_id, normalise, words
 from models.encoder import Encoder
@@ -37,8 +37,8 @@ class Hit:
     entry : KnowledgeEntry
     score : float
         Probability in [0, 1] that the entry answers the text, for texts of which half have an answer in the base. It
-        is fitted on real questions and their answers; in another base it may be off by a factor of two, most often
-        too low (docs/decisions/0003-fusion.md). The order of hits is that of ``parts["fused"]``.
+        is fitted on real questions and answers; with the bundled city's entries it is about half of what it should be
+        (docs/decisions/0003-fusion.md). The order of hits is that of ``parts["fused"]``.
     parts : dict
         ``dense``, ``bm25``, ``tfidf`` in standard deviations above the average text, and ``fused``, their sum by weight.
     """
@@ -153,7 +153,7 @@ class KnowledgeIndex:
         return tuple(
             Hit(self.entries[position], float(score), {name: float(part[i]) for name, part in ranked.parts.items()})
             for i, (position, score) in enumerate(zip(ranked.positions, scores, strict=True))
-            if score >= MIN_SCORE
+            if ranked.parts["fused"][i] >= LEAST_FUSED
         )
 
     def _allowed(self, day: date, district: str) -> np.ndarray:
@@ -167,14 +167,15 @@ class KnowledgeIndex:
     def rank(self, text: str, vector: np.ndarray, *, allowed: np.ndarray, top: int, weights: Weights = FUSED) -> Ranked:
         """The best of the ``allowed`` entries (a mask with at least one) for a normalised text and its vector."""
         n = len(self.entries)
-        bm25, tfidf = (standardise(scores) for scores in self.lexical.scores(text))
+        counted = np.concatenate([allowed, np.ones(len(self.dense.background), bool)])
+        bm25, tfidf = (standardise(scores, share, counted) for scores, share in self.lexical.scores(text))
         shared = weights.bm25 * bm25 + weights.tfidf * tfidf
         pool = np.argpartition(np.where(allowed, -shared[:n], np.inf), min(SHARED, n) - 1)[:SHARED]
         if weights.dense:
             pool = np.concatenate([pool, self.dense.nearest(vector, allowed=allowed, top=NEAREST)])
         pool = np.unique(pool)
         pool = pool[allowed[pool]]
-        dense, background = self.dense.scores(vector, pool)
+        dense, background = self.dense.scores(vector, pool, allowed=allowed)
         fused = weights.dense * dense + shared[pool]
         others = also_ran(np.concatenate([fused, weights.dense * background + shared[n:]]))
         # Positions follow the ids, so equal scores come in the order of ids.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -45,10 +46,25 @@ class TermIndex:
         row = sparse.csr_matrix((values, terms, [0, len(terms)]), shape=(1, self.weights.shape[0]))
         return (row @ self.weights).toarray()[0]
 
-    def counted(self, terms: Iterable[str]) -> dict[int, int]:
-        """Known terms and how often each occurs."""
-        known = (self.vocabulary.get(term) for term in terms)
-        return Counter(term for term in known if term is not None)
+    def counted(self, terms: Iterable[str]) -> tuple[dict[int, int], float]:
+        """Known terms and how often each occurs, and the share that they have in the weight of all terms.
+
+        A term that no text holds weighs like the rarest: it too is something that was asked.
+        """
+        known: dict[int, int] = {}
+        unknown = 0.0
+        for term, n in Counter(terms).items():
+            row = self.vocabulary.get(term)
+            if row is None:
+                unknown += self.rarest
+            else:
+                known[row] = n
+        weight = float(self.idf[list(known)].sum())
+        return known, weight / (weight + unknown) if known else 0.0
+
+    @cached_property
+    def rarest(self) -> float:
+        return float(self.idf.max(initial=0))
 
     def arrays(self, prefix: str) -> dict[str, np.ndarray]:
         """Everything as arrays without Python objects."""
@@ -113,14 +129,17 @@ class LexicalIndex:
         normal = [normalise(text) for text in texts]
         return cls(_bm25(map(words, normal)), _tfidf(map(grams, normal)))
 
-    def scores(self, text: str) -> tuple[np.ndarray, np.ndarray]:
-        """BM25 and TF-IDF of a normalised text with every indexed text, (texts,) each, on scales of their own."""
-        by_word = self.word_index.counted(words(text))
-        by_gram = self.gram_index.counted(grams(text))
+    def scores(self, text: str) -> tuple[tuple[np.ndarray, float], tuple[np.ndarray, float]]:
+        """BM25 and TF-IDF of a normalised text with every indexed text, on scales of their own.
+
+        Each is (texts,) scores and the share of the text, by weight, that the indexed texts know at all.
+        """
+        by_word, word_share = self.word_index.counted(words(text))
+        by_gram, gram_share = self.gram_index.counted(grams(text))
         word_idf, gram_idf = self.word_index.idf, self.gram_index.idf
         bm25 = {term: n * (K3 + 1) / (n + K3) * word_idf[term] for term, n in by_word.items()}
         tfidf = {term: (1 + np.log(n)) * gram_idf[term] for term, n in by_gram.items()}
-        return self.word_index.scores(bm25), self.gram_index.scores(tfidf)
+        return (self.word_index.scores(bm25), word_share), (self.gram_index.scores(tfidf), gram_share)
 
     def arrays(self) -> dict[str, np.ndarray]:
         return self.word_index.arrays("word") | self.gram_index.arrays("gram")

@@ -14,6 +14,7 @@ from intake.clean import clean_text, to_simplified
 
 DATA = Path(__file__).parent / "data"
 _RUN = re.compile(r"[0-9a-z\u3400-\u4dbf\u4e00-\u9fff]+")
+_GRAM_RUN = re.compile(r"[0-9a-z]+|[\u3400-\u4dbf\u4e00-\u9fff]+")
 #: Raise when a change here alters the terms of a text; a saved index of other terms is then not loaded.
 _VERSION = 1
 
@@ -70,7 +71,8 @@ def words(text: str) -> list[str]:
     stop, groups = stop_words(), synonyms()
     terms: list[str] = []
     for word in _segmenter().cut_for_search(text.lower()):
-        if word in stop or not _RUN.fullmatch(word):
+        drawn_out = len(set(word)) == 1 and word[0] in stop  # 啊啊啊
+        if word in stop or drawn_out or not _RUN.fullmatch(word):
             continue
         terms.append(word)
         if word in groups:
@@ -79,11 +81,12 @@ def words(text: str) -> list[str]:
 
 
 def grams(text: str) -> list[str]:
-    """Single characters and pairs of a normalised text, never across punctuation."""
+    """Single ideographs and pairs of a normalised text, never across punctuation; Latin words and numbers whole."""
     terms: list[str] = []
-    for run in _RUN.findall(text.lower()):
-        terms.extend(run)
-        terms.extend(run[i : i + 2] for i in range(len(run) - 1))
+    for run in _GRAM_RUN.findall(text.lower()):
+        terms.extend([run] if run.isascii() else run)
+        if not run.isascii():
+            terms.extend(run[i : i + 2] for i in range(len(run) - 1))
     return terms
 
 

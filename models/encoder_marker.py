@@ -65,12 +65,17 @@ def write_marker(folder: Path, *, dim: int, max_tokens: dict[str, int], prompts:
         }
         for name in (ONNX, TOKENIZER)
     }
-    matters = [FORMAT, dim, max_tokens, prompts, {name: row["sha256"] for name, row in files.items()}]
-    digest = hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()
-    marker = Marker(f"encoder-{digest[:16]}", dim, max_tokens, prompts, files)
+    marker = Marker(_identity(dim, max_tokens, prompts, files), dim, max_tokens, prompts, files)
     text = json.dumps({"format": FORMAT, **asdict(marker)}, ensure_ascii=False, indent=1, sort_keys=True)
     (folder / MARKER).write_text(text + "\n", encoding="utf-8")
     return marker
+
+
+def _identity(
+    dim: int, max_tokens: dict[str, int], prompts: dict[str, str], files: dict[str, dict[str, int | str]]
+) -> str:
+    matters = [FORMAT, dim, max_tokens, prompts, {name: row["sha256"] for name, row in files.items()}]
+    return f"encoder-{hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
 def read_marker(folder: Path) -> Marker:
@@ -90,8 +95,11 @@ def read_marker(folder: Path) -> Marker:
             raise ZhipaiError("E2006", {"name": MARKER, "problem": "是另一个版本写的", "folder": folder.name})
         marker = Marker(**row)
         expected = {name: (int(one["bytes"]), int(one["crc32"])) for name, one in marker.files.items()}
+        whole = marker.id == _identity(marker.dim, marker.max_tokens, marker.prompts, marker.files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ZhipaiError("E2006", {"name": MARKER, "problem": "读不出来", "folder": folder.name}) from error
+    if not whole:
+        raise ZhipaiError("E2006", {"name": MARKER, "problem": "被改动过", "folder": folder.name})
     for name in (ONNX, TOKENIZER):
         path = folder / name
         if not path.is_file():

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from sentence_transformers import SentenceTransformer
-from sentence_transformers import models as sentence_models
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from sentencepiece import SentencePieceNormalizer, sentencepiece_model_pb2
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
@@ -120,11 +120,9 @@ def save_folder(bert: BertModel, weights: Weights, keep: Sequence[int], folder: 
     )
     bert.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    transformer = sentence_models.Transformer(str(folder), max_seq_length=max_tokens)
-    pooling = sentence_models.Pooling(weights.hidden, pooling_mode="mean")
-    whole = SentenceTransformer(
-        modules=[transformer, pooling, sentence_models.Normalize()], prompts=PROMPTS, device="cpu"
-    )
+    transformer = Transformer(str(folder), max_seq_length=max_tokens)
+    pooling = Pooling(weights.hidden, pooling_mode="mean")
+    whole = SentenceTransformer(modules=[transformer, pooling, Normalize()], prompts=PROMPTS, device="cpu")
     whole.save(str(folder), create_model_card=False)
 
 

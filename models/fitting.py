@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from models.duties import Duties
 from models.encoder import Encoder
 from models.evidence import SHOWN, History
 from models.folds import grouped_folds
-from models.fusion import Calibration, calibrate
+from models.fusion import calibrate
 from models.progress import Progress, silent
 from models.recipe import Recipe
 from models.scorer import Scorer
@@ -73,75 +74,119 @@ def fit(
         E2101 for units that the directory lacks, E2104 for too few orders or units.
     """
     report = progress or silent
-    if len(texts) < LEAST or len(set(units)) < 2:
-        raise ZhipaiError("E2104", {"least": LEAST, "count": len(texts), "units": len(set(units))})
-    candidates = Candidates.choose(units, directory)
     # Sums over several threads differ in their last bits; one thread gives the same bytes each time.
     with threadpool_limits(1):
-        if vectors is None:
-            vectors = encoder.encode(texts, progress=progress)
-        duties = Duties.build(candidates, directory, encoder, None)
-        steps = recipe.folds + 2
-        report(STEP, 0, steps)
-        features = TextFeatures.fit(texts, min_df=recipe.min_df, max_chars=recipe.max_chars, max_words=recipe.max_words)
-        number = {name: i for i, name in enumerate(candidates.names)}
-        rows = Rows(
-            features=features.matrix(texts),
+        material = gather(
+            texts,
+            units,
+            encoder=encoder,
+            directory=directory,
+            recipe=recipe,
+            districts=districts,
+            streets=streets,
             vectors=vectors,
-            targets=np.array([number[unit] for unit in units], np.int64),
-            districts=districts or [""] * len(texts),
-            streets=streets or [""] * len(texts),
+            progress=progress,
         )
-        report(STEP, 1, steps)
-        calibration = _calibrate(rows, groups, candidates, duties, recipe=recipe, seed=seed, report=report, steps=steps)
-        views = Views.fit(rows, candidates, duties, recipe=recipe, seed=seed)
-        scorer = Scorer.fold(views, features, calibration)
-        report(STEP, steps, steps)
+        held = held_out(material, groups, recipe=recipe, seed=seed, report=report)
+        calibration = calibrate(
+            held.margins,
+            held.nearest,
+            held.targets,
+            views=VIEWS,
+            coverage=recipe.coverage,
+            far=recipe.far,
+            torn_accuracy=recipe.torn_accuracy,
+        )
+        views = Views.fit(material.rows, material.candidates, material.duties, recipe=recipe, seed=seed)
+        scorer = Scorer.fold(views, material.features, calibration)
+        report(STEP, recipe.folds + 1, recipe.folds + 1)
     history = History(
         list(order_ids) or [f"第 {i} 行" for i in range(1, len(texts) + 1)], [text[:SHOWN] for text in texts]
     )
     facts = {
         "orders": len(texts),
         "trained_units": sorted(set(units)),
-        "ngrams": features.size,
+        "ngrams": material.features.size,
         "coverage": recipe.coverage,
         "seed": seed,
     }
     return scorer, history, facts
 
 
-def _calibrate(
-    rows: Rows,
-    groups: Sequence[str],
-    candidates: Candidates,
-    duties: Duties,
+@dataclass(frozen=True)
+class Material:
+    """Historic orders as every fold reads them."""
+
+    features: TextFeatures
+    rows: Rows
+    candidates: Candidates
+    duties: Duties
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Answers to orders by views that never saw their group: what a fusion, or a learned ranker, is trained on.
+
+    Parameters
+    ----------
+    margins : ndarray of float32, (n, candidates, views)
+    nearest : ndarray of float32, (n,)
+        Similarity of the nearest order of another group.
+    targets : ndarray of int, (n,)
+    """
+
+    margins: np.ndarray
+    nearest: np.ndarray
+    targets: np.ndarray
+
+
+def gather(
+    texts: Sequence[str],
+    units: Sequence[str],
     *,
+    encoder: Encoder,
+    directory: UnitDirectory,
     recipe: Recipe,
-    seed: int,
-    report: Progress,
-    steps: int,
-) -> Calibration:
-    """Answer orders from views that never saw their group, and learn from those answers."""
+    districts: Sequence[str] = (),
+    streets: Sequence[str] = (),
+    vectors: np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> Material:
+    """Count n-grams, encode what is not encoded, choose the candidates. Errors of :func:`fit`."""
+    if len(texts) < LEAST or len(set(units)) < 2:
+        raise ZhipaiError("E2104", {"least": LEAST, "count": len(texts), "units": len(set(units))})
+    candidates = Candidates.choose(units, directory)
+    if vectors is None:
+        vectors = encoder.encode(texts, progress=progress)
+    duties = Duties.build(candidates, directory, encoder, None)
+    features = TextFeatures.fit(texts, min_df=recipe.min_df, max_chars=recipe.max_chars, max_words=recipe.max_words)
+    number = {name: i for i, name in enumerate(candidates.names)}
+    rows = Rows(
+        features=features.matrix(texts),
+        vectors=vectors,
+        targets=np.array([number[unit] for unit in units], np.int64),
+        districts=districts or [""] * len(texts),
+        streets=streets or [""] * len(texts),
+    )
+    return Material(features, rows, candidates, duties)
+
+
+def held_out(
+    material: Material, groups: Sequence[str], *, recipe: Recipe, seed: int, report: Progress = silent
+) -> HeldOut:
+    """Answer each order, or a sample of ``calibration_rows``, from the folds without its group."""
+    rows = material.rows
     folds = grouped_folds(groups, rows.targets.tolist(), folds=recipe.folds, seed=seed)
     share = min(1.0, recipe.calibration_rows / len(rows))
     asked = np.random.default_rng(seed).random(len(rows)) < share if share < 1 else np.ones(len(rows), bool)
-    margins, nearest, targets = [], [], []
+    parts = []
     for fold in range(recipe.folds):
+        report(STEP, fold, recipe.folds + 1)
         held = np.flatnonzero((folds == fold) & asked)
         if len(held):
-            views = Views.fit(rows.take(np.flatnonzero(folds != fold)), candidates, duties, recipe=recipe, seed=seed)
+            known = rows.take(np.flatnonzero(folds != fold))
+            views = Views.fit(known, material.candidates, material.duties, recipe=recipe, seed=seed)
             part = rows.take(held)
-            margin, near = views.margins(part)
-            margins.append(margin)
-            nearest.append(near)
-            targets.append(part.targets)
-        report(STEP, fold + 2, steps)
-    return calibrate(
-        np.concatenate(margins),
-        np.concatenate(nearest),
-        np.concatenate(targets),
-        views=VIEWS,
-        coverage=recipe.coverage,
-        far=recipe.far,
-        torn_accuracy=recipe.torn_accuracy,
-    )
+            parts.append((*views.margins(part), part.targets))
+    report(STEP, recipe.folds, recipe.folds + 1)
+    return HeldOut(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))

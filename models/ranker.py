@@ -266,7 +266,7 @@ class UnitRanker:
     def _doubt(self, reading: Reading, best: list[tuple[str, float]]) -> str:
         """Why the ranker abstains, or empty. Distances count against those among historic orders, never as such."""
         calibration = self.scorer.calibration
-        if reading.nearest[0] < calibration.near:
+        if reading.nearest[0] < calibration.near or not len(reading.row.columns):
             return FAR
         if len(best) == 2 and best[0][1] - best[1][1] < calibration.torn:
             (first, p), (second, q) = best

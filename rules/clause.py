@@ -58,7 +58,7 @@ def parse_document(node: Node, problems: list[Problem]) -> list[tuple[Clause, No
         allowed=("id", "document", "number", "source", "effective_from", "effective_to", "clauses"),
     )
     document_id = fields.text("id", pattern=DOCUMENT_ID, example="weifang-12345-2021")
-    fields.day("effective_from", required=True)
+    fields.get("effective_from", required=True)
     start, end = fields.span()
     base = Clause(
         id=document_id,

@@ -90,6 +90,9 @@ def _read_folder(folder: Path, reading: Reading, visiting: tuple[str, ...]) -> b
     _read_clauses(folder, name, reading)
     _check_calendar_clauses(fields, reading)
     _read_limits(folder, name, reading)
+    for path in sorted(folder.glob("*.yml")):
+        mark = Mark(f"{folder.name}/{path.name}", 1, 1)
+        problems.append(Problem("E3001", mark, {"problem": "扩展名是 .yml，规则包只认 .yaml"}))
     for path in sorted(folder.glob("*.yaml")):
         if path.name not in (MANIFEST, CLAUSES, LIMITS):
             _read_rules(path, name, reading)

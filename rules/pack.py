@@ -118,9 +118,11 @@ def load_pack(name_or_path: str | Path, *, root: Path | None = None) -> RulePack
     Raises
     ------
     ZhipaiError
-        The first problem by file and line, E3001–E3020. :func:`rules.lint.lint` lists all of them.
+        E3001–E3020: the first problem in the order of reading (parents, then manifest, clauses, limits, rules), so
+        that a cause comes before its consequences. :func:`rules.lint.lint` lists all of them.
     """
     pack, problems = read_pack(name_or_path, root=root)
     if pack is None or problems:
-        raise min(problems, key=lambda problem: problem.mark).error()
+        files = [problem.mark.file for problem in problems]
+        raise min(problems, key=lambda problem: (files.index(problem.mark.file), problem.mark)).error()
     return pack

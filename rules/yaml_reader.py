@@ -57,7 +57,9 @@ def read_yaml(path: Path, name: str, problems: list[Problem]) -> Node | None:
     if root is None:
         problems.append(Problem("E3001", start, {"problem": "文件是空的"}))
         return None
-    return _convert(root, name, set(), problems)
+    before = len(problems)
+    node = _convert(root, name, set(), problems)
+    return None if any(problem.code == "E3001" for problem in problems[before:]) else node
 
 
 def _convert(node: yaml.Node, name: str, seen: set[int], problems: list[Problem]) -> Node:
@@ -94,6 +96,13 @@ def _scalar(text: str) -> Scalar:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
+def _key_hint(key: str, names: tuple[str, ...]) -> str:
+    if "：" in key:
+        return "冒号要用半角，后面空一格。"
+    near = get_close_matches(key, names, n=1)
+    return f"是不是“{near[0]}”？" if near else f"这里可以写：{'、'.join(names)}。"
+
+
 class Fields:
     """Typed access to the keys of one mapping. Each accessor reports what is wrong and returns a usable default."""
 
@@ -110,9 +119,7 @@ class Fields:
             if key in names:
                 self.values[key] = value
                 continue
-            near = get_close_matches(key, names, n=1)
-            hint = f"是不是“{near[0]}”？" if near else f"这里可以写：{'、'.join(names)}。"
-            self._report("E3002", node.keys[key], what=what, key=key, hint=hint)
+            self._report("E3002", node.keys[key], what=what, key=key, hint=_key_hint(key, names))
 
     @property
     def ok(self) -> bool:
@@ -131,7 +138,8 @@ class Fields:
         found = self.values.get(key)
         if found is not None and found.value is not None:
             return found
-        if required and isinstance(self.node.value, dict):
+        # Beside a key that is not known, one that is missing is most likely the same mistake.
+        if required and isinstance(self.node.value, dict) and set(self.node.value) == set(self.values):
             self._report("E3004", found.mark if found else self.node.mark, what=self.what, key=key)
         return None
 

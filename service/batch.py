@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,17 @@ from intake.errors import ZhipaiError
 from intake.mapping import Mapping
 from intake.readers import Row, read_columns, read_orders
 from models.progress import Progress
+from service.pool import Here, Pool, Processes
 from service.proposal import Proposal
+from service.settings import Settings
 from service.snapshot import Snapshot
 from service.table_writer import open_writer
-from service.triage import propose_many
 
-CHUNK = 256
+#: Orders that go to a worker at a time.
+CHUNK = 32
+#: Up to this many rows, starting worker processes costs more than it saves.
+SMALL = 150
+STEP = "逐条研判"
 OUR_COLUMNS = (
     "建议单位1", "概率1", "建议单位2", "概率2", "建议单位3", "概率3", "疑难", "规则提示", "办结到期", "知识条目", "要素缺失", "错误",
 )  # fmt: skip
@@ -44,21 +51,25 @@ def triage_file(
     columns: Mapping | None,
     sheet: str | None,
     as_of: datetime,
+    settings: Settings,
     snapshot: Snapshot,
     progress: Progress,
 ) -> BatchSummary:
     """Propose for every row of a file and write a copy of it with our columns beside the user's own.
 
     A row that cannot be triaged keeps its place and says why in the column 错误. The result appears under its name
-    only when it is complete.
+    only when it is complete. A file of more than :data:`SMALL` rows is shared out among worker processes; the
+    proposals are the same.
     """
     theirs = list(dict.fromkeys(read_columns(path, sheet=sheet)))
     rows = read_orders(path, columns or Mapping.guess(theirs), sheet=sheet)
+    first = list(islice(rows, SMALL + 1))
+    rows = chain(first, rows)
     total = done = abstained = failed = 0
     writer = open_writer(out, [*theirs, *OUR_COLUMNS])
     try:
-        while chunk := list(islice(rows, CHUNK)):
-            for row, outcome in _propose_chunk(chunk, as_of=as_of, snapshot=snapshot):
+        with Here(snapshot).opened() if len(first) <= SMALL else Processes.opened(settings) as pool:
+            for row, outcome in _propose(rows, pool, as_of=as_of, ahead=2 * settings.workers):
                 total += 1
                 if isinstance(outcome, Proposal):
                     done += 1
@@ -66,21 +77,36 @@ def triage_file(
                 else:
                     failed += 1
                 writer.write([*(row.raw.get(name, "") for name in theirs), *_cells(outcome)])
-            progress("逐条研判", total, 0)
+                if total % CHUNK == 0:
+                    progress(STEP, total, 0)
         writer.commit()
     finally:
         writer.close()
-    progress("逐条研判", total, total)
+    progress(STEP, total, total)
     return BatchSummary(rows=total, done=done, abstained=abstained, failed=failed)
 
 
-def _propose_chunk(
-    chunk: list[Row], *, as_of: datetime, snapshot: Snapshot
+def _propose(
+    rows: Iterator[Row], pool: Pool, *, as_of: datetime, ahead: int
 ) -> Iterator[tuple[Row, Proposal | ZhipaiError]]:
-    """Rows in their order, each with its proposal or the error that says why there is none."""
-    proposals = propose_many([row.order for row in chunk if row.order], as_of=as_of, snapshot=snapshot)
-    for row in chunk:
-        yield row, next(proposals) if row.order else row.error or ZhipaiError("E1001", where=row.place)
+    """Rows in their order, each with its proposal or the error that says why there is none.
+
+    At most ``ahead`` chunks are under way, which bounds memory whatever the size of the file.
+    """
+    waiting: deque[tuple[list[Row], Future[list[Proposal]]]] = deque()
+
+    def finished() -> Iterator[tuple[Row, Proposal | ZhipaiError]]:
+        chunk, future = waiting.popleft()
+        proposals = iter(future.result())
+        for row in chunk:
+            yield row, next(proposals) if row.order else row.error or ZhipaiError("E1001", where=row.place)
+
+    while chunk := list(islice(rows, CHUNK)):
+        waiting.append((chunk, pool.submit([row.order for row in chunk if row.order], as_of)))
+        if len(waiting) > ahead:
+            yield from finished()
+    while waiting:
+        yield from finished()
 
 
 def _cells(outcome: Proposal | ZhipaiError) -> list[str]:
@@ -90,7 +116,9 @@ def _cells(outcome: Proposal | ZhipaiError) -> list[str]:
     for unit in outcome.units[:3]:
         units += [unit["unit"], f"{unit['probability']:.3f}"]
     units += [""] * (6 - len(units))
-    hits = [verdict["title"] for verdict in outcome.verdicts if verdict["state"] == "hit"]
+    hits = [
+        verdict["title"] for verdict in outcome.verdicts if verdict["state"] == "hit" and verdict["effect"] != "allow"
+    ]
     resolve = next((one for one in outcome.deadlines if one["stage"] == "resolve"), None)
     due = "" if resolve is None else (resolve["due_at"] or f"无法判断：{resolve['cause']}")
     return [

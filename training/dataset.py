@@ -47,7 +47,7 @@ class TrainingSet:
     units, groups, order_ids : tuple of str
         Accepted unit, group of repeated orders (never empty), 工单编号.
     districts, streets : tuple of str
-        From the text where it names a place, else as filed: the rule that serving follows.
+        As filed, else from the place that the text names: ``Prepared.elements.place``, as serving reads it.
     received_at : tuple of datetime or None
     directory : UnitDirectory
     counts : Counts
@@ -143,8 +143,8 @@ def training_set(rows: Iterable[Row], *, gazetteer: Gazetteer, directory: UnitDi
         units=units,
         groups=_groups(texts, [order.group for order in orders]),
         order_ids=tuple(order.order_id or f"第 {number} 行" for order, (_, number) in zip(orders, kept, strict=True)),
-        districts=tuple(place.district or order.district for place, order in zip(places, orders, strict=True)),
-        streets=tuple(place.street or order.street for place, order in zip(places, orders, strict=True)),
+        districts=tuple(place.district for place in places),
+        streets=tuple(place.street for place in places),
         received_at=tuple(order.received_at for order in orders),
         directory=directory or UnitDirectory(Unit(name=name, function=name) for name in sorted(set(units))),
         counts=counts,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from intake.errors import ZhipaiError, register
+from intake.unit import UnitDirectory
 from models.encoder import Encoder
 from models.progress import Progress, silent
 from models.ranker import UnitRanker
@@ -106,12 +108,12 @@ def evaluate(
         E5003 when no order of the set has a unit in force.
     """
     report = progress or silent
-    units = [ranker.directory.forward(unit, as_of) for unit in test_set.units]
-    rows = [i for i, unit in enumerate(units) if unit is not None]
+    accepted = _accepted(ranker.directory, test_set.units, as_of)
+    rows = [i for i, unit in enumerate(accepted) if unit]
     if not rows:
         raise ZhipaiError("E5003", {"day": as_of.date().isoformat()})
     part = test_set.take(rows)
-    truth = [unit.name for unit in units if unit is not None]
+    truth = [accepted[i] for i in rows]
     vectors = part.vectors
     if vectors is None:
         if encoder is None:
@@ -151,6 +153,19 @@ def evaluate(
         train_seconds=train_seconds,
         worst_units=worst_units(answers),
     )
+
+
+def _accepted(directory: UnitDirectory, units: Sequence[str], as_of: datetime) -> list[str]:
+    """The unit that stands for each on that day; empty for one that ended without a successor.
+
+    A name that the directory never had stays as it is: no ranking can hold it, and it counts as an error.
+    """
+    known = {unit.name for unit in directory.units}
+    names = {}
+    for name in set(units):
+        unit = directory.forward(name, as_of)
+        names[name] = unit.name if unit else "" if name in known else name
+    return [names[name] for name in units]
 
 
 def _abstained(answers: Answers) -> dict[str, float]:

@@ -35,7 +35,15 @@ const STATES = { hit: "命中", not_evaluated: "无法判断", pass: "未命中"
 
 function show(p) {
   const out = document.getElementById("out");
-  const evidence = (list) => list.map((e) => `${KINDS[e.kind]}：${e.text}`).join("；") || "—";
+  const evidence = (list) => {
+    const lines = make("ul", undefined, "lines");
+    list.forEach((e) => {
+      const line = make("li");
+      line.append(make("span", KINDS[e.kind], "kind"), e.text);
+      lines.append(line);
+    });
+    return lines;
+  };
   const units = card("承办单位", table(["单位", "概率", "", "依据"],
     p.units.map((u) => [u.unit, `${(u.probability * 100).toFixed(1)}%`, bar(u.probability), evidence(u.evidence)])));
   if (p.abstained) units.append(make("p", `疑难：${p.abstain_reason}`, "note"));
@@ -53,8 +61,8 @@ function show(p) {
   const missing = p.elements.missing || [];
   const elements = card("要素", make("p", missing.length ? `还缺：${missing.join("、")}` : "要素齐全", missing.length ? "note" : "soft"));
   const grid = make("div", undefined, "grid");
-  grid.append(verdicts, deadlines, entries, elements);
-  out.replaceChildren(units, grid);
+  grid.append(deadlines, entries);
+  out.replaceChildren(units, elements, verdicts, grid);
 }
 
 document.getElementById("form").addEventListener("submit", async (event) => {

@@ -35,7 +35,8 @@ class Steps:
                 self._tasks[step] = self._bars.add_task(step, total=total or None)
             self._bars.update(self._tasks[step], completed=done, total=total or None)
             return
-        if step not in self._ended:
+        # A step may come twice (train to measure, train for use): it is announced each time it begins anew.
+        if step not in self._ended or (self._ended[step] and done < total):
             self._ended[step] = False
             self._console.print(f"  {step} ……", highlight=False)
         if done >= total > 0 and not self._ended[step]:

@@ -75,7 +75,7 @@ def show(pack: str = typer.Option("", "--pack", help="规则包；不填为正�
     loaded = load_pack(pack or settings().pack)
     table = Table(title=f"{loaded.id}", title_justify="left")
     for name in ("编号", "关口", "规则", "轻重", "依据"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for rule in loaded.rules:
         clause = loaded.clauses[rule.clause]
         table.add_row(

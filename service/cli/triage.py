@@ -17,6 +17,7 @@ from service.batch import triage_file
 from service.cli.common import AS_OF_OPTION, JSON_OPTION, existing, open_snapshot, parse_instant, print_json
 from service.cli.progress import steps
 from service.proposal import Proposal
+from service.settings import settings
 from service.triage import propose
 
 register("E7301", "没有诉求", "没有给出诉求。请写成 zhipai triage “诉求内容”，或用 --file 指定文件，或从标准输入送入。")
@@ -76,6 +77,7 @@ def _file(file: Path, out: Path | None, mapping: Path | None, sheet: str, as_of:
             columns=columns,
             sheet=sheet or None,
             as_of=parse_instant(as_of),
+            settings=settings(),
             snapshot=open_snapshot(),
             progress=progress,
         )
@@ -92,9 +94,9 @@ def show(proposal: Proposal, console: Console) -> None:
     """Print a proposal as tables. What a citizen wrote is printed as text, never as markup."""
     units = Table(title="承办单位", title_justify="left", show_lines=True)
     units.add_column("序")
-    units.add_column("单位", min_width=12)
+    units.add_column("单位", min_width=12, overflow="fold")
     units.add_column("概率", justify="right")
-    units.add_column("依据")
+    units.add_column("依据", overflow="fold")
     for number, unit in enumerate(proposal.units, start=1):
         evidence = "\n".join(f"{KINDS.get(one['kind'], one['kind'])}：{one['text']}" for one in unit["evidence"])
         units.add_row(str(number), Text(unit["unit"]), f"{unit['probability']:.1%}", Text(evidence or "—"))
@@ -123,7 +125,7 @@ def _show_entries(proposal: Proposal, console: Console) -> None:
         return
     table = Table(title="知识条目", title_justify="left")
     for name in ("编号", "标题", "单位", "有效至"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for entry in proposal.entries:
         table.add_row(entry["id"], Text(entry["title"]), Text(entry["unit"]), entry["effective_to"] or "长期")
     console.print(table)
@@ -135,7 +137,7 @@ def _show_verdicts(proposal: Proposal, console: Console) -> None:
         return
     table = Table(title="规则判定", title_justify="left", show_lines=True)
     for name in ("结论", "规则", "处置与告知", "依据"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for verdict in proposal.verdicts:
         disposition = verdict["disposition"]
         told = f"{disposition['action']}：{disposition['tell']}" if disposition else verdict.get("cause", "")
@@ -152,7 +154,7 @@ def _show_verdicts(proposal: Proposal, console: Console) -> None:
 def _show_deadlines(proposal: Proposal, console: Console) -> None:
     table = Table(title="到期时刻", title_justify="left")
     for name in ("环节", "时限", "到期"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for deadline in proposal.deadlines:
         due = deadline["due_at"][:16].replace("T", " ") if deadline["due_at"] else f"无法判断：{deadline['cause']}"
         table.add_row(STAGES.get(deadline["stage"], deadline["stage"]), deadline["limit"] or "—", Text(due))

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from intake.errors import ZhipaiError
+from intake.gazetteer import Gazetteer
 from intake.order import WorkOrder
+from intake.prepare import prepare
 from intake.unit import Unit, UnitDirectory
 from rules import derive_facts, evaluate, load_pack
 from rules.fact_dictionary import Fact, FactDictionary, fact_dictionary
@@ -36,6 +38,17 @@ TABLE = [
     ("楼下有人正在打架，拿着刀", "emergency_line", "110"),
     ("我父亲昏迷不醒了，怎么办", "emergency_line", "120"),
     ("路口刚刚发生车祸，撞到人了", "emergency_line", "122"),
+    ("厨房往外冒烟，敲门没人应，快派消防来", "emergency_hit", True),
+    ("烧烤店天天往外冒烟，影响居民", "emergency_hit", False),
+    ("屋里煤气味很大，人头晕", "emergency_line", "119"),
+    ("请问煤气开户要什么材料", "emergency_hit", False),
+    ("夜里整条街一股臭鸡蛋味", "emergency_hit", False),
+    ("电梯卡在五楼和六楼之间，里面有人", "emergency_hit", True),
+    ("上个月电梯卡在半空一次，要求检修", "emergency_hit", False),
+    ("老人突然抽搐，快叫救护车", "emergency_hit", True),
+    ("手术后大出血，院方不认账", "emergency_hit", False),
+    ("有个姑娘要跳河，你们快来", "emergency_hit", True),
+    ("我刚刚被骗，钱还在转", "emergency_line", "110"),
     ("消防通道被占，万一着火了怎么救", "emergency_hit", False),
     ("去年这里着火了，到现在没赔偿", "emergency_hit", False),
     ("业主经常被困在电梯里", "emergency_hit", False),
@@ -111,6 +124,15 @@ def test_every_derived_fact_fits_the_dictionary(text):
         ranking_units=["云汀市水务局"],
     )
     assert fact_dictionary().check(facts)
+
+
+def test_what_intake_prepares_is_understood():
+    """The names of the elements are those of ``intake``: a renamed one would leave its fact false for ever."""
+    one = prepare(WorkOrder(text="嗯"), Gazetteer.empty())
+    facts = derive_facts(one)
+    names = [f"missing_{name}" for name in ("time", "place", "target", "request", "contact")]
+    assert set(one.elements.missing) <= set(ELEMENTS)
+    assert sum(bool(facts[name]) for name in names) == facts["missing_count"] == len(one.elements.missing) > 0
 
 
 def test_filed_fields_become_facts():
@@ -206,8 +228,12 @@ def test_a_wrong_word_list_is_refused(family, problem):
 
 def test_words_count_only_beside_their_companions_and_away_from_their_exceptions():
     dictionary = FactDictionary({"harassment": Fact("harassment", "bool", "说明", "text", silence="false")})
-    lists = WordLists([Family("a", "harassment", "NA14", ("字",), near=("旁",), unless=("非",))], dictionary)
+    family = Family("a", "harassment", "NA14", ("字",), near=("旁",), unless=("非",), along=("在",), barred=("禁",))
+    lists = WordLists([family], dictionary)
     assert lists.read("有字，在旁边")["harassment"] is True
     assert lists.read("有字。在旁边")["harassment"] is False
     assert lists.read("非有字，在旁边")["harassment"] is False
     assert lists.read("有字，非在旁边")["harassment"] is True
+    assert lists.read("有字，旁边。某处在")["harassment"] is True
+    assert lists.read("有字，旁边")["harassment"] is False
+    assert lists.read("有字，在旁边。禁")["harassment"] is False

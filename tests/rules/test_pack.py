@@ -103,6 +103,21 @@ def test_a_pack_that_is_not_there_is_refused(name, tmp_path, monkeypatch):
     assert caught.value.code == "E3014"
 
 
+def test_a_cause_is_reported_before_its_consequences(write_pack):
+    clauses = "- {id: town-2020, document: 某办法, source: T01, effective_from: 2020-13-01, clauses: []}"
+    with pytest.raises(ZhipaiError) as caught:
+        load_pack(write_pack(clauses=clauses, acceptance=RULE.format(id="TN-RET-001")))
+    assert (caught.value.code, caught.value.where) == ("E3010", "town/clauses.yaml:1:63")
+
+
+def test_a_file_that_would_be_passed_over_is_reported(write_pack):
+    folder = write_pack(returns=RULE.format(id="TN-RET-001"))
+    (folder / "returns.yaml").rename(folder / "returns.yml")
+    with pytest.raises(ZhipaiError, match="扩展名") as caught:
+        load_pack(folder)
+    assert caught.value.where == "town/returns.yml:1:1"
+
+
 def test_messages_name_no_path_of_the_machine(write_pack, tmp_path: Path):
     with pytest.raises(ZhipaiError) as caught:
         load_pack(write_pack(rules="- {id: 1}"))
