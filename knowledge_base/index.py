@@ -148,7 +148,7 @@ class KnowledgeIndex:
             return ()
         if vector is None:
             vector = self.encoder.encode([text], kind="query")[0]
-        ranked = self.rank(text, vector, allowed=allowed, top=top)
+        ranked = self.rank(text, np.asarray(vector, np.float32), allowed=allowed, top=top)
         scores = probability(ranked.parts["fused"], ranked.others)
         return tuple(
             Hit(self.entries[position], float(score), {name: float(part[i]) for name, part in ranked.parts.items()})

@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 import rfc8785
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, insert, select
 
 from intake.errors import ZhipaiError, register
 from intake.pii import mask_pii
 from intake.unit import UnitDirectory
 from service.db.engine import reading, writing
-from service.db.tables import DecisionRow, OutboxRow, RoutingRow
+from service.db.tables import DECISIONS, OUTBOX, ROUTINGS
 from service.orders import read_proposal
 
 register("E6401", "改派缺少理由", "选择的单位不是建议的第一位，属于改派，请在 reason 里写明理由（至少 2 个字）。")
@@ -55,10 +55,14 @@ class DecisionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A decision as it stands in the log; ``repeated`` if the key was seen before and nothing was written."""
+    """A decision as it stands in the log (canonical JSON); ``repeated`` if the key was seen and nothing was written."""
 
-    record: dict[str, Any]
+    content: bytes
     repeated: bool
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return json.loads(self.content)
 
 
 def decide(
@@ -85,17 +89,21 @@ def decide(
         E6301 unknown proposal, E1101 unit not in force, E6401/E6402/E6405 choice and action do not fit, E6403 key used
         for something else, E6001–E6004 database.
     """
-    with writing(engine) as session:
-        standing = session.scalar(select(DecisionRow).where(DecisionRow.idempotency_key == request.idempotency_key))
+    with writing(engine) as connection:
+        standing = connection.execute(
+            select(DECISIONS.c.request_hash, DECISIONS.c.record).where(
+                DECISIONS.c.idempotency_key == request.idempotency_key
+            )
+        ).first()
         if standing is not None:
             if standing.request_hash != request.digest():
                 raise ZhipaiError("E6403")
-            return Recorded(json.loads(standing.record), repeated=True)
-        order_id, proposal = read_proposal(session, request.proposal_id)
+            return Recorded(standing.record, repeated=True)
+        order_id, proposal = read_proposal(connection, request.proposal_id)
         _check_choice(request, proposal)
         directory().require(request.unit, at)
         decision_id = f"d-{uuid.uuid4().hex}"
-        previous = session.scalar(select(DecisionRow.sequence).order_by(DecisionRow.sequence.desc()).limit(1))
+        previous = connection.execute(select(func.max(DECISIONS.c.sequence))).scalar()
         record = {
             "sequence": (previous or 0) + 1,
             "decision_id": decision_id,
@@ -114,8 +122,8 @@ def decide(
             "request_id": request_id,
         }
         content = rfc8785.dumps(record)
-        session.add(
-            DecisionRow(
+        connection.execute(
+            insert(DECISIONS).values(
                 sequence=record["sequence"],
                 decision_id=decision_id,
                 idempotency_key=request.idempotency_key,
@@ -129,12 +137,13 @@ def decide(
                 created_at=at.isoformat(),
             )
         )
-        session.flush()
-        session.add(
-            RoutingRow(order_id=order_id, decision_id=decision_id, unit=request.unit, created_at=at.isoformat())
+        connection.execute(
+            insert(ROUTINGS).values(
+                order_id=order_id, decision_id=decision_id, unit=request.unit, created_at=at.isoformat()
+            )
         )
-        session.add(
-            OutboxRow(
+        connection.execute(
+            insert(OUTBOX).values(
                 event_id=f"e-{uuid.uuid4().hex}",
                 decision_id=decision_id,
                 event=_event(record),
@@ -142,17 +151,17 @@ def decide(
                 delivered=False,
             )
         )
-        session.commit()
-        return Recorded(record, repeated=False)
+        connection.commit()
+        return Recorded(content, repeated=False)
 
 
-def read_decision(engine: Engine, decision_id: str) -> dict[str, Any]:
-    """One decision as it was logged; E6404 if there is none."""
-    with reading(engine) as session:
-        content = session.scalar(select(DecisionRow.record).where(DecisionRow.decision_id == decision_id))
+def read_decision(engine: Engine, decision_id: str) -> bytes:
+    """One decision as it was logged, byte for byte; E6404 if there is none."""
+    with reading(engine) as connection:
+        content = connection.execute(select(DECISIONS.c.record).where(DECISIONS.c.decision_id == decision_id)).scalar()
     if content is None:
         raise ZhipaiError("E6404", {"decision_id": decision_id[:80]})
-    return json.loads(content)
+    return content
 
 
 def _check_choice(request: DecisionRequest, proposal: dict[str, Any]) -> None:

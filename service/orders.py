@@ -8,13 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Engine, insert, select
 
 from intake.errors import ZhipaiError, register
 from intake.order import WorkOrder
 from service.db.engine import writing
-from service.db.tables import ProposalRow, WorkOrderRow
+from service.db.tables import PROPOSALS, WORK_ORDERS
 from service.proposal import Proposal
 from service.triage import order_dict
 
@@ -48,33 +47,37 @@ def store_proposal(engine: Engine, order: WorkOrder, proposal: Proposal, *, at: 
         E6302 if the number stands for another order; E6001–E6004 if the database cannot be written.
     """
     original = order_dict(order)
-    with writing(engine) as session:
-        standing = session.get(WorkOrderRow, order.order_id)
+    with writing(engine) as connection:
+        standing = connection.execute(
+            select(WORK_ORDERS.c.original).where(WORK_ORDERS.c.order_id == order.order_id)
+        ).scalar()
         if standing is None:
-            session.add(
-                WorkOrderRow(
+            connection.execute(
+                insert(WORK_ORDERS).values(
                     order_id=order.order_id, original=original, masked=proposal.order, created_at=at.isoformat()
                 )
             )
-            session.flush()
-        elif standing.original != original:
+        elif standing != original:
             raise ZhipaiError("E6302", {"order_id": order.order_id})
-        if session.get(ProposalRow, proposal.proposal_id) is None:
-            session.add(
-                ProposalRow(
+        known = select(PROPOSALS.c.proposal_id).where(PROPOSALS.c.proposal_id == proposal.proposal_id)
+        if standing is None or connection.execute(known).scalar() is None:
+            connection.execute(
+                insert(PROPOSALS).values(
                     proposal_id=proposal.proposal_id,
                     order_id=order.order_id,
                     as_of=proposal.as_of,
-                    proposal=proposal.canonical().decode(),
+                    proposal=proposal.canonical.decode(),
                     created_at=at.isoformat(),
                 )
             )
-        session.commit()
+        connection.commit()
 
 
-def read_proposal(session: Session, proposal_id: str) -> tuple[str, dict[str, Any]]:
+def read_proposal(connection: Connection, proposal_id: str) -> tuple[str, dict[str, Any]]:
     """The order id and the JSON of a proposal; E6301 if there is none."""
-    row = session.get(ProposalRow, proposal_id)
+    row = connection.execute(
+        select(PROPOSALS.c.order_id, PROPOSALS.c.proposal).where(PROPOSALS.c.proposal_id == proposal_id)
+    ).first()
     if row is None:
         raise ZhipaiError("E6301", {"proposal_id": proposal_id[:80]})
     return row.order_id, json.loads(row.proposal)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import rfc8785
@@ -20,7 +21,7 @@ class SnapshotIds:
     calendar: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Proposal:
     """One proposal. Every value is plain JSON; ``order`` is masked."""
 
@@ -38,8 +39,9 @@ class Proposal:
     snapshot: SnapshotIds
 
     def as_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__} | {"snapshot": asdict(self.snapshot)}
+        return {one.name: getattr(self, one.name) for one in fields(self)} | {"snapshot": asdict(self.snapshot)}
 
+    @cached_property
     def canonical(self) -> bytes:
         """Canonical JSON (RFC 8785): the same proposal is the same bytes everywhere."""
         return rfc8785.dumps(self.as_dict())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -44,6 +45,9 @@ def create_app(chosen: Settings | None = None) -> FastAPI:
             (config.home / STARTUP_ERROR).write_text(str(error), encoding="utf-8")
             raise
         app.state.disagreements_seen = 0
+        # What was loaded stays: without this the collector walks through dictionaries and models in the middle of a call.
+        gc.collect()
+        gc.freeze()
         app.state.runtime.start()
         get_logger().info("started", version=VERSION, model=app.state.runtime.snapshot.ids.model)
         yield

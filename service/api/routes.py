@@ -57,7 +57,7 @@ def triage(
     proposal = propose(order, as_of=order_in.as_of or at, snapshot=state.snapshot, all_verdicts=verdicts == "all")
     store_proposal(state.engine, order, proposal, at=at)
     PROPOSALS.labels(abstained=str(proposal.abstained).lower()).inc()
-    return Response(proposal.canonical(), media_type="application/json")
+    return Response(proposal.canonical, media_type="application/json")
 
 
 @router.post(
@@ -98,7 +98,7 @@ def decisions(
     )
     if not recorded.repeated:
         DECISIONS.labels(action=decision_in.action).inc()
-    return JSONResponse(recorded.record, status_code=200 if recorded.repeated else 201)
+    return Response(recorded.content, media_type="application/json", status_code=200 if recorded.repeated else 201)
 
 
 @router.get(
@@ -113,7 +113,7 @@ def decision(
     decision_id: Annotated[str, Path(max_length=64, description="决定编号", examples=[EXAMPLE_DECISION_ID])],
 ) -> Response:
     """返回日志里的原样记录：当时的建议、选择、理由和各快照编号。"""
-    return JSONResponse(read_decision(runtime(request).engine, decision_id))
+    return Response(read_decision(runtime(request).engine, decision_id), media_type="application/json")
 
 
 @router.get(

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.orm import Session
 
 from intake.errors import ZhipaiError, register
 
@@ -88,30 +87,26 @@ def database_error(error: DBAPIError) -> ZhipaiError:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Session]:
-    """A session for reading; leaves nothing behind."""
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for reading; leaves nothing behind."""
     try:
-        with Session(engine) as session:
-            yield session
+        with engine.connect() as connection:
+            yield connection
     except OperationalError as error:
         raise database_error(error) from error
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Session]:
-    """One unit of work: leave the block without ``session.commit()`` and nothing happened.
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One unit of work: leave the block without ``commit()`` and nothing happened.
 
     The write lock is taken at the start, so that what is read inside the block still holds when it is written.
     """
     try:
-        with engine.connect().execution_options(writing=True) as connection, Session(bind=connection) as session:
-            yield session
+        with engine.connect().execution_options(writing=True) as connection:
+            yield connection
     except OperationalError as error:
         raise database_error(error) from error
-    except DBAPIError as error:
-        if isinstance(error.orig, Exception) and "malformed" in str(error.orig):
-            raise database_error(error) from error
-        raise
 
 
 def check_version(engine: Engine) -> None:

@@ -85,3 +85,13 @@ class EntryRow(Base):
     created_at: Mapped[str] = mapped_column(String(40))
 
     __table_args__ = (Index("ix_entries_current", "current"),)
+
+
+#: The same tables for statements. The classes above say what a row is; statements are plain SQLAlchemy Core, which costs
+#: a third of the time of the unit-of-work machinery for one row.
+WORK_ORDERS = Base.metadata.tables["work_orders"]
+PROPOSALS = Base.metadata.tables["proposals"]
+ROUTINGS = Base.metadata.tables["routings"]
+DECISIONS = Base.metadata.tables["decisions"]
+OUTBOX = Base.metadata.tables["outbox"]
+ENTRIES = Base.metadata.tables["entries"]

@@ -153,7 +153,7 @@ def test_log_cannot_be_changed_in_the_database(stored, table: str, statement: st
     recorded = run()
     with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
         connection.execute(text(statement.format(table)))
-    assert read_decision(engine, recorded.record["decision_id"]) == recorded.record
+    assert read_decision(engine, recorded.record["decision_id"]) == recorded.content
 
 
 def test_locked_database_says_so_and_writes_nothing(config: Settings, stored) -> None:
