@@ -11,12 +11,13 @@ import numpy as np
 from benchmarks.common import Row, city_texts
 from intake.order import WorkOrder
 from service import clock
-from service.cli.common import open_snapshot
+from service.settings import settings
+from service.snapshot import open_snapshot
 from service.triage import propose
 
 
 def run() -> list[Row]:
-    snapshot = open_snapshot()
+    snapshot = open_snapshot(settings())
     texts = city_texts(300)
     as_of = clock.now()
     index = faiss.IndexFlatIP(snapshot.encoder.dim)

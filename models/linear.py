@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,8 +55,9 @@ def fit_svm(rows: sparse.csr_matrix, labels: Sequence[str], *, c: float, seed: i
     classes = sorted(set(labels))
     if len(classes) == 1:
         return _constant(classes, rows.shape[1])
-    # The looser tolerance costs nothing in accuracy and a third of the time.
-    model = LinearSVC(C=c, tol=1e-2, max_iter=300, random_state=seed).fit(rows, np.asarray(labels))
+    # The looser tolerance costs nothing in accuracy and saves a third of the time.
+    with _unhurried():
+        model = LinearSVC(C=c, tol=1e-2, max_iter=300, random_state=seed).fit(rows, np.asarray(labels))
     weights, bias = model.coef_, model.intercept_
     if len(classes) == 2:
         weights, bias = np.vstack([-weights, weights]), np.concatenate([-bias, bias])
@@ -70,13 +73,24 @@ def fit_softmax(vectors: np.ndarray, labels: Sequence[str], *, c: float) -> Line
     classes = sorted(set(labels))
     if len(classes) == 1:
         return _constant(classes, vectors.shape[1])
-    model = LogisticRegression(C=c, max_iter=100, tol=1e-3).fit(vectors, np.asarray(labels))
+    with _unhurried():
+        model = LogisticRegression(C=c, max_iter=100, tol=1e-3).fit(vectors, np.asarray(labels))
     weights, bias = model.coef_, model.intercept_
     if len(classes) == 2:
         weights, bias = np.vstack([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
     weights = np.ascontiguousarray((weights - weights.mean(axis=0)).T, np.float32)
     bias = (bias - bias.mean()).astype(np.float32)
     return Linear(tuple(classes), weights, bias, _absent(vectors @ weights + bias))
+
+
+@contextmanager
+def _unhurried() -> Iterator[None]:
+    """A model that stops at its limit of rounds is good enough: what it says is calibrated on held-out orders."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def _constant(classes: list[str], columns: int) -> Linear:

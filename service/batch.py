@@ -18,7 +18,6 @@ from models.progress import Progress
 from service.pool import Here, Pool, Processes
 from service.proposal import Proposal
 from service.settings import Settings
-from service.snapshot import Snapshot
 from service.table_writer import open_writer
 
 #: Orders that go to a worker at a time.
@@ -52,7 +51,6 @@ def triage_file(
     sheet: str | None,
     as_of: datetime,
     settings: Settings,
-    snapshot: Snapshot,
     progress: Progress,
 ) -> BatchSummary:
     """Propose for every row of a file and write a copy of it with our columns beside the user's own.
@@ -68,7 +66,7 @@ def triage_file(
     total = done = abstained = failed = 0
     writer = open_writer(out, [*theirs, *OUR_COLUMNS])
     try:
-        with Here(snapshot).opened() if len(first) <= SMALL else Processes.opened(settings) as pool:
+        with (Here if len(first) <= SMALL else Processes).opened(settings) as pool:
             for row, outcome in _propose(rows, pool, as_of=as_of, ahead=2 * settings.workers):
                 total += 1
                 if isinstance(outcome, Proposal):

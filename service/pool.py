@@ -5,16 +5,15 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from intake.order import WorkOrder
-from service.db.engine import make_engine
 from service.proposal import Proposal
 from service.settings import Settings
-from service.snapshot import Snapshot, load_snapshot
+from service.snapshot import Snapshot, open_snapshot
 from service.triage import propose_many
 
 
@@ -30,8 +29,10 @@ class Here:
 
     snapshot: Snapshot
 
-    def opened(self) -> AbstractContextManager[Here]:
-        return nullcontext(self)
+    @classmethod
+    @contextmanager
+    def opened(cls, settings: Settings) -> Iterator[Here]:
+        yield cls(open_snapshot(settings))
 
     def submit(self, orders: Sequence[WorkOrder], as_of: datetime) -> Future[list[Proposal]]:
         future: Future[list[Proposal]] = Future()
@@ -62,7 +63,7 @@ _snapshot: Snapshot | None = None
 
 def _load(settings: Settings) -> None:
     global _snapshot
-    _snapshot = load_snapshot(settings, make_engine(settings.url))
+    _snapshot = open_snapshot(settings)
 
 
 def _propose(orders: list[WorkOrder], as_of: datetime) -> list[Proposal]:

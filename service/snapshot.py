@@ -15,6 +15,7 @@ from knowledge_base import KnowledgeIndex
 from models.encoder import Encoder
 from models.ranker import UnitRanker
 from rules import RuleEngine, WorkCalendar, load_pack
+from service.db.engine import check_version, make_engine
 from service.entries import current_entries, current_revision
 from service.proposal import SnapshotIds
 from service.settings import Settings
@@ -96,3 +97,10 @@ def load_snapshot(settings: Settings, engine: Engine, *, encoder: Encoder | None
         gazetteer=load_gazetteer(settings),
         directory=ranker.directory,
     )
+
+
+def open_snapshot(settings: Settings) -> Snapshot:
+    """:func:`load_snapshot` with an engine of its own, for a one-shot command or a worker process; E6005 besides."""
+    engine = make_engine(settings.url, busy_seconds=settings.busy_seconds)
+    check_version(engine)
+    return load_snapshot(settings, engine)

@@ -26,6 +26,8 @@ register("E6101", "时刻缺时区", "as_of 没有时区。请写成 2026-05-01T
 
 TOP_UNITS = 5
 TOP_ENTRIES = 5
+#: An entry less likely than this to answer only costs the dispatcher a look. (The score is a probability, if a rough one.)
+LEAST_ENTRY_SCORE = 0.03
 #: Gates that a dispatcher's question opens; the others (return, extension …) need facts that do not exist yet.
 TRIAGE_GATES = ("acceptance", "dispatch")
 BATCH = 64
@@ -109,6 +111,7 @@ def _assemble(
                 "effective_to": hit.entry.effective_to.isoformat() if hit.entry.effective_to else None,
             }
             for hit in hits
+            if hit.score >= LEAST_ENTRY_SCORE
         ],
         verdicts=[_verdict(verdict) for verdict in verdicts],
         deadlines=[_deadline(deadline) for deadline in deadlines],

@@ -1,6 +1,6 @@
 """Which model is in force, read from MLflow's own tables.
 
-Importing mlflow takes about 2 s and 150 MB in every process, so serving does not: it asks this one question, read-only.
+Importing mlflow takes about 2 s and 150 MB in every process, so serving does not: it asks this one question.
 ``tests/training/test_registry.py`` holds the answer to be the one that ``MlflowClient`` gives.
 """
 
@@ -26,6 +26,7 @@ CHAMPION = "champion"
 #: Tags of a version. ``PATH`` is relative to the store, so that a store may be moved, and is set last of all.
 MODEL_ID, PATH = "zhipai.model_id", "zhipai.path"
 
+_TABLES = "SELECT count(*) FROM sqlite_master WHERE name IN ('registered_model_aliases', 'model_version_tags')"
 _QUERY = """
     SELECT alias.version, identity.value, place.value
     FROM registered_model_aliases AS alias
@@ -48,7 +49,10 @@ class Version:
 
 
 def champion(store: Path, *, alias: str = CHAMPION) -> Version | None:
-    """The version that an alias names, or None when there is no store or no such alias. Writes nothing.
+    """The version that an alias names, or None when there is no store or no such alias.
+
+    Asks and changes nothing. The file is opened for writing all the same where permissions allow: after a process was
+    killed within a transaction SQLite has to roll that back before anyone can read.
 
     Raises
     ------
@@ -60,11 +64,12 @@ def champion(store: Path, *, alias: str = CHAMPION) -> Version | None:
         return None
     names = {"identity": MODEL_ID, "place": PATH, "model": MODEL, "alias": alias}
     try:
-        uri = f"{database.absolute().as_uri()}?mode=ro"
+        uri = f"{database.absolute().as_uri()}?mode=rw"
         with closing(sqlite3.connect(uri, uri=True, timeout=10)) as connection:
-            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'registered_model_aliases'").fetchone():
+            if connection.execute(_TABLES).fetchone() != (2,):
                 # The database is being made by a first training this moment.
                 return None
+            connection.execute("PRAGMA query_only = 1")
             row = connection.execute(_QUERY, names).fetchone()
     except sqlite3.Error as error:
         raise ZhipaiError("E5101", {"store": store.name, "problem": type(error).__name__}) from error

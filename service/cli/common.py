@@ -11,9 +11,7 @@ import typer
 
 from intake.errors import ZhipaiError, register
 from service import clock
-from service.db.engine import check_version, make_engine
-from service.settings import Settings, settings
-from service.snapshot import Snapshot, load_snapshot
+from service.settings import settings
 
 register("E7201", "时刻写法不对", "“{value}”不是带时区的时刻。请写成 2026-05-01T09:30:00+08:00。")
 register("E7202", "文件不存在", "找不到文件“{name}”。请检查路径。")
@@ -40,14 +38,6 @@ def existing(path: Path) -> Path:
     if not path.is_file():
         raise ZhipaiError("E7202", {"name": path.name})
     return path
-
-
-def open_snapshot(config: Settings | None = None) -> Snapshot:
-    """Load the snapshot for a one-shot command."""
-    config = config or settings()
-    engine = make_engine(config.url)
-    check_version(engine)
-    return load_snapshot(config, engine)
 
 
 def print_json(document: Any) -> None:

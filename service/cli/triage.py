@@ -14,10 +14,11 @@ from intake.errors import ZhipaiError, register
 from intake.mapping import Mapping
 from intake.order import WorkOrder
 from service.batch import triage_file
-from service.cli.common import AS_OF_OPTION, JSON_OPTION, existing, open_snapshot, parse_instant, print_json
+from service.cli.common import AS_OF_OPTION, JSON_OPTION, existing, parse_instant, print_json
 from service.cli.progress import steps
 from service.proposal import Proposal
 from service.settings import settings
+from service.snapshot import open_snapshot
 from service.triage import propose
 
 register("E7301", "没有诉求", "没有给出诉求。请写成 zhipai triage “诉求内容”，或用 --file 指定文件，或从标准输入送入。")
@@ -50,7 +51,7 @@ def triage(
         _file(file, out, mapping, sheet, as_of, as_json)
         return
     order = WorkOrder(text=text if text not in ("", "-") else _stdin())
-    proposal = propose(order, as_of=parse_instant(as_of), snapshot=open_snapshot())
+    proposal = propose(order, as_of=parse_instant(as_of), snapshot=open_snapshot(settings()))
     if as_json:
         print_json(proposal.as_dict())
     else:
@@ -78,7 +79,6 @@ def _file(file: Path, out: Path | None, mapping: Path | None, sheet: str, as_of:
             sheet=sheet or None,
             as_of=parse_instant(as_of),
             settings=settings(),
-            snapshot=open_snapshot(),
             progress=progress,
         )
     if as_json:

@@ -57,7 +57,7 @@ def test_a_version_is_listed_and_serves_only_after_it_is_promoted(registry: Regi
 
 
 def test_promote_and_roll_back_agree_with_what_mlflow_says(registry: Registry, saved: Path, other: Path) -> None:
-    """The read-only query of serving and MLflow's own client answer alike, at each step."""
+    """The one query of serving and MLflow's own client answer alike, at each step."""
     first, second = registry.register(saved, **FIGURES), registry.register(other, **FIGURES)
     uri = f"sqlite:///{registry.store / 'mlflow.db'}"
     client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -192,6 +192,24 @@ def test_a_damaged_database_is_said(tmp_path: Path) -> None:
     with pytest.raises(ZhipaiError) as error:
         champion(tmp_path)
     assert error.value.code == "E5101"
+
+
+def test_the_champion_is_found_after_a_writer_was_killed_within_a_transaction(registry: Registry, saved: Path) -> None:
+    """The writer's pages are in the file already; only its journal says that they do not count."""
+    version = registry.promote(registry.register(saved, **FIGURES).version)
+    database = registry.store / "mlflow.db"
+    code = (
+        "import os, sqlite3\n"
+        f"connection = sqlite3.connect({str(database)!r}, isolation_level=None)\n"
+        "connection.execute('PRAGMA cache_size = 5'); connection.execute('BEGIN IMMEDIATE')\n"
+        "connection.execute('DELETE FROM registered_model_aliases')\n"
+        "connection.execute('CREATE TABLE spill (text TEXT)')\n"
+        "connection.executemany('INSERT INTO spill VALUES (?)', [('x' * 500,)] * 5000)\n"
+        "os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    assert database.with_name("mlflow.db-journal").stat().st_size > 0
+    assert champion(registry.store) == version
 
 
 def test_serving_asks_for_the_champion_without_mlflow(registry: Registry, saved: Path) -> None:
