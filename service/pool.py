@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -64,6 +65,9 @@ _snapshot: Snapshot | None = None
 def _load(settings: Settings) -> None:
     global _snapshot
     _snapshot = open_snapshot(settings)
+    # What was loaded stays; see service.api.app.
+    gc.collect()
+    gc.freeze()
 
 
 def _propose(orders: list[WorkOrder], as_of: datetime) -> list[Proposal]:

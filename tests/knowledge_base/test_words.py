@@ -13,7 +13,7 @@ from knowledge_base.words import background_texts, grams, lexicon_id, normalise,
     "text", ["", " ", "的了吗", "你好，请问一下", "怎么办？", "麻烦您尽快处理，谢谢", "！？……", "😀"]
 )
 def test_text_without_content_has_no_words(text: str) -> None:
-    assert words(normalise(text)) == []
+    assert words(normalise(text)) == ()
 
 
 @pytest.mark.parametrize(
