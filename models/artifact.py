@@ -38,7 +38,7 @@ register(
     exit_code=3,
 )
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "jieba", "faiss-cpu", "onnxruntime", "tokenizers")
 _ARRAYS = (
@@ -153,7 +153,7 @@ def load(folder: Path) -> tuple[str, Scorer, UnitDirectory, History, dict[str, A
             faiss.read_index(str(folder / "orders.faiss")), arrays["order_units"], **facts["neighbours"]
         ),
         duties=Duties(tuple(_read_json(folder / "duties.json")), arrays["duty_owners"], arrays["duty_vectors"]),
-        calibration=Calibration(**facts["calibration"]),
+        calibration=Calibration.from_dict(facts["calibration"]),
     )
     return identity, scorer, directory, History(orders["ids"], orders["texts"]), facts
 

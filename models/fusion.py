@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import optimize
-from scipy.special import logsumexp, softmax
+from scipy.special import logsumexp
 
 #: Pulls a weight to zero where the data do not speak.
 RIDGE = 1e-4
+#: Parts of equal size, by confidence, that get a temperature each, and how many orders each needs at the least.
+PARTS, PART = 4, 50
+#: A part is sharpened or blunted within these bounds; past them there are too few orders to believe it.
+SHARPEN = (0.5, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,10 @@ class Calibration:
     Parameters
     ----------
     weights : dict
-        View -> weight, not negative. Their common size is the temperature.
+        View -> weight, not negative.
+    confidences, sharpening : tuple of float
+        By what scores are multiplied, as a function (linear between the points) of the first unit's probability
+        without it. Views agree too easily on what they all get wrong: where they are surest they need blunting.
     inclusion : float
         A unit of at least this probability belongs to the coverage set.
     torn : float
@@ -29,12 +37,31 @@ class Calibration:
     """
 
     weights: dict[str, float]
+    confidences: tuple[float, ...]
+    sharpening: tuple[float, ...]
     inclusion: float
     torn: float
     near: float
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, row: dict[str, Any]) -> Calibration:
+        points, factors = tuple(row["confidences"]), tuple(row["sharpening"])
+        return cls(**{**row, "confidences": points, "sharpening": factors})
+
+    def probabilities(self, scores: np.ndarray) -> np.ndarray:
+        """From scores (n, candidates) to probabilities, in the same order."""
+        confidence = softmax(scores).max(axis=1)
+        factor = np.interp(confidence, self.confidences, self.sharpening).astype(np.float32)
+        return softmax(scores * factor[:, None])
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Over the last axis."""
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def calibrate(
@@ -47,7 +74,7 @@ def calibrate(
     far: float,
     torn_accuracy: float,
 ) -> Calibration:
-    """Learn the weights by maximum likelihood, then read the thresholds off the probabilities that follow.
+    """Learn the weights by maximum likelihood, fit confidence to accuracy, then read off the thresholds.
 
     Parameters
     ----------
@@ -61,12 +88,21 @@ def calibrate(
         See :class:`models.recipe.Recipe`.
     """
     weights = fit_weights(margins, targets)
-    probabilities = softmax(margins @ weights, axis=1)
-    return Calibration(
+    scores = margins @ weights
+    confidences, sharpening = _sharpen(scores, targets)
+    found = Calibration(
         weights={view: float(weight) for view, weight in zip(views, weights, strict=True)},
+        confidences=confidences,
+        sharpening=sharpening,
+        inclusion=0.0,
+        torn=0.0,
+        near=float(np.quantile(nearest, far)),
+    )
+    probabilities = found.probabilities(scores)
+    return replace(
+        found,
         inclusion=_inclusion(probabilities[np.arange(len(targets)), targets], coverage),
         torn=_torn(probabilities, targets, torn_accuracy),
-        near=float(np.quantile(nearest, far)),
     )
 
 
@@ -87,6 +123,29 @@ def fit_weights(margins: np.ndarray, targets: np.ndarray) -> np.ndarray:
     bounds = [(0.0, 0.0 if quiet else None) for quiet in silent]
     found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
     return found.x.astype(np.float32)
+
+
+def _sharpen(scores: np.ndarray, targets: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """For orders of like confidence, the factor by which mean confidence becomes the share that is right."""
+    confidence = softmax(scores).max(axis=1)
+    right = scores.argmax(axis=1) == targets
+    points, factors = [], []
+    for rows in np.array_split(np.argsort(confidence, kind="stable"), max(1, min(PARTS, len(targets) // PART))):
+        part, share = scores[rows], float(right[rows].mean())
+
+        def excess(factor: float, part: np.ndarray = part, share: float = share) -> float:
+            return float(softmax(part * np.float32(factor)).max(axis=1).mean(dtype=np.float64)) - share
+
+        low, high = SHARPEN
+        if excess(low) >= 0:
+            factor = low
+        elif excess(high) <= 0:
+            factor = high
+        else:
+            factor = float(optimize.brentq(excess, low, high, xtol=1e-4))
+        points.append(float(confidence[rows].mean(dtype=np.float64)))
+        factors.append(factor)
+    return tuple(points), tuple(factors)
 
 
 def _inclusion(accepted: np.ndarray, coverage: float) -> float:

@@ -19,6 +19,7 @@ from models.progress import Progress
 from models.ranking import Evidence, RankedUnit, Ranking
 from models.recipe import Recipe
 from models.scorer import Reading, Scorer
+from models.text import segmenter
 
 __all__ = ["Evidence", "RankedUnit", "Ranking", "UnitRanker"]
 
@@ -139,6 +140,8 @@ class UnitRanker:
             E2201–E2203 for a folder that is not as it was saved, E2101 with the units that ``directory`` lacks, E2103
             for another encoder.
         """
+        # The segmenter's dictionary takes half a second: here, and not when the first order waits for an answer.
+        segmenter()
         model_id, scorer, own, history, facts = artifact.load(folder)
         require_known(scorer.candidates.names, directory or own)
         ranker = cls(

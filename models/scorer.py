@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import softmax
 
 from models.candidates import Candidates
 from models.duties import Duties
@@ -107,7 +106,8 @@ class Scorer:
         scores += weights["duty"] * duty
         scores += weights["district"] * self.candidates.district_match(district)
         scores += weights["street"] * self.candidates.street_match(street)
-        return Reading(row, softmax(scores), nearest[0], orders[0], votes[0], duty_near[0], duty, district, street)
+        probabilities = self.calibration.probabilities(scores[None])[0]
+        return Reading(row, probabilities, nearest[0], orders[0], votes[0], duty_near[0], duty, district, street)
 
     def word_contributions(self, row: TextRow, candidate: int) -> np.ndarray:
         """What each occurrence of an n-gram (``row.places``) added to a candidate's log-odds: (occurrences,)."""

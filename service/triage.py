@@ -72,8 +72,12 @@ def propose_many(
 def _assemble(
     order: WorkOrder, prepared: Prepared, vector: np.ndarray, *, as_of: datetime, snapshot: Snapshot, all_verdicts: bool
 ) -> Proposal:
-    district = prepared.elements.place.district or order.district
-    ranking = snapshot.ranker.rank(prepared.text, as_of=as_of, vector=vector, district=district, top=TOP_UNITS)
+    place = prepared.elements.place
+    # Where the text names a place it is believed before the field: so was the model trained.
+    district, street = place.district or order.district, place.street or order.street
+    ranking = snapshot.ranker.rank(
+        prepared.text, as_of=as_of, vector=vector, district=district, street=street, top=TOP_UNITS
+    )
     hits = snapshot.knowledge.search(prepared.text, as_of=as_of, vector=vector, district=district, top=TOP_ENTRIES)
     names = [ranked.unit for ranked in ranking.units]
     facts = derive_facts(

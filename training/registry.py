@@ -79,8 +79,16 @@ class Registry:
         return self.get(version)
 
     def promote(self, version: str, alias: str = CHAMPION) -> Version:
-        """Put a version in force under ``alias``; the one that was champion until now can be rolled back to."""
+        """Put a version in force under ``alias``; the one that was champion until now can be rolled back to.
+
+        Raises
+        ------
+        ZhipaiError
+            E5102 for an unknown version, E2201–E2203 for one whose files are damaged or of another format: what
+            serving would refuse is not put in force.
+        """
         wanted = self.get(str(version))
+        verify(wanted.path)
         with self._mlflow() as mlflow:
             client = self._client(mlflow)
             current = champion(self.store, alias=alias)

@@ -150,13 +150,33 @@ def test_fusion_finds_the_temperature_and_leaves_noise_out() -> None:
     assert weights[1] < 0.1 and weights[2] == 0
 
 
+def test_confidence_becomes_the_share_that_is_right_and_the_order_of_units_stays() -> None:
+    """An accepted unit in six is drawn at random, as wrong labels are: what is surest is then too sure."""
+    margins, truth = _held_out(8000, seed=4)
+    rng = np.random.default_rng(5)
+    truth = np.where(rng.random(8000) < 1 / 6, rng.integers(0, 8, 8000), truth)
+    settings = {"views": ("a", "b", "c"), "coverage": 0.9, "far": 0.05, "torn_accuracy": 0.4}
+    found = calibrate(margins[:4000], np.zeros(4000), truth[:4000], **settings)
+    scores = margins[4000:] @ np.array(list(found.weights.values()), np.float32)
+    right = scores.argmax(axis=1) == truth[4000:]
+
+    def gap(probabilities: np.ndarray) -> float:
+        first = probabilities.max(axis=1)
+        return max(abs(first[part].mean() - right[part].mean()) for part in np.array_split(np.argsort(first), 5))
+
+    probabilities = found.probabilities(scores)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (probabilities.argmax(axis=1) == scores.argmax(axis=1)).all()
+    assert gap(probabilities) < 0.05 < gap(softmax(scores, axis=1))
+
+
 @pytest.mark.parametrize("level", [0.8, 0.9])
 def test_coverage_sets_cover_new_orders_as_stated(level: float) -> None:
     margins, truth = _held_out(3000, seed=1)
     views = ("speaks", "noise", "silent")
     found = calibrate(margins, np.zeros(3000), truth, views=views, coverage=level, far=0.01, torn_accuracy=0.4)
     margins, truth = _held_out(3000, seed=2)
-    probabilities = softmax(margins @ np.array(list(found.weights.values()), np.float32), axis=1)
+    probabilities = found.probabilities(margins @ np.array(list(found.weights.values()), np.float32))
     covered = (probabilities[np.arange(3000), truth] >= found.inclusion).mean()
     assert covered == pytest.approx(level, abs=0.025)
 
@@ -166,7 +186,7 @@ def test_the_torn_threshold_parts_orders_that_are_wrong_more_often_than_right() 
     found = calibrate(
         margins, np.arange(3000) / 3000, truth, views=("a", "b", "c"), coverage=0.9, far=0.05, torn_accuracy=0.4
     )
-    probabilities = softmax(margins @ np.array(list(found.weights.values()), np.float32), axis=1)
+    probabilities = found.probabilities(margins @ np.array(list(found.weights.values()), np.float32))
     second, first = np.sort(probabilities, axis=1)[:, -2:].T
     right = probabilities.argmax(axis=1) == truth
     torn = first - second < found.torn

@@ -239,7 +239,7 @@ def test_a_damaged_file_is_refused_by_name(saved: Path, tmp_path: Path, name: st
     [
         ("{", "E2202"),
         ("[]", "E2202"),
-        ('{"format": 1}', "E2202"),
+        ('{"format": 2}', "E2202"),
         ('{"format": 9, "files": {}}', "E2203"),
         (None, "E2201"),
     ],

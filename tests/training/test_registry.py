@@ -136,6 +136,16 @@ def test_a_damaged_artifact_is_not_registered(registry: Registry, saved: Path, t
     assert error.value.code == "E2202" and registry.list() == []
 
 
+def test_a_version_that_serving_would_refuse_is_not_put_in_force(registry: Registry, saved: Path, other: Path) -> None:
+    first, second = registry.register(saved, **FIGURES), registry.register(other, **FIGURES)
+    registry.promote(first.version)
+    (second.path / "idf.npy").unlink()
+    with pytest.raises(ZhipaiError) as error:
+        registry.promote(second.version)
+    assert error.value.code == "E2202" and "idf.npy" in error.value.message
+    assert champion(registry.store) == registry.get(first.version)
+
+
 def test_figures_and_card_stand_in_mlflow_and_nothing_is_pickled(registry: Registry, saved: Path) -> None:
     version = registry.register(saved, card="# 模型卡片", **FIGURES)
     uri = f"sqlite:///{registry.store / 'mlflow.db'}"

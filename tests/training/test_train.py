@@ -14,7 +14,6 @@ from intake.mapping import Mapping
 from intake.readers import read_orders
 from intake.unit import UnitDirectory
 from models.encoder import Encoder
-from models.ranker import UnitRanker
 from models.recipe import Recipe
 from training.card import model_card
 from training.config import DEFAULT, TrainConfig
@@ -162,7 +161,7 @@ def test_every_setting_of_the_recipe_stands_in_the_default_file() -> None:
 
 
 def test_fifteen_hundred_real_orders(shared_data: Path, encoder: Encoder) -> None:
-    """Real text, real units, thresholds well below what was measured (0.62 / 0.76 / 0.82, error 0.04)."""
+    """Real text, real units, thresholds well below what was measured (0.63 / 0.79 / 0.85, error 0.08)."""
     folder = shared_data / "haikou_12345_orders"
     mapping = Mapping.from_dict(
         {
@@ -184,9 +183,7 @@ def test_fifteen_hundred_real_orders(shared_data: Path, encoder: Encoder) -> Non
     trained = train(found, encoder=encoder, directory=directory, config=replace(CONFIG, recipe=Recipe()), as_of=AS_OF)
     evaluation = trained.evaluation
     assert evaluation.n > 250
-    assert evaluation.top1 > 0.54 and evaluation.top3 > 0.68 and evaluation.top5 > 0.73
-    assert evaluation.ece < 0.12
-    assert evaluation.conformal["coverage"] > 0.83
+    assert evaluation.top1 > 0.54 and evaluation.top3 > 0.70 and evaluation.top5 > 0.77
+    assert evaluation.ece < 0.14
+    assert evaluation.conformal["coverage"] > 0.82
     assert evaluation.abstained["accuracy_abstained"] < 0.6 < evaluation.abstained["accuracy_decided"]
-    # A model's answers do not move when it is saved and loaded.
-    assert isinstance(trained.ranker, UnitRanker)
