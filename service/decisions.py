@@ -99,11 +99,14 @@ def decide(
             if standing.request_hash != request.digest():
                 raise ZhipaiError("E6403")
             return Recorded(standing.record, repeated=True)
-        order_id, proposal = read_proposal(connection, request.proposal_id)
+        order_id, canonical = read_proposal(connection, request.proposal_id)
+        proposal = json.loads(canonical)
         _check_choice(request, proposal)
         directory().require(request.unit, at)
         decision_id = f"d-{uuid.uuid4().hex}"
         previous = connection.execute(select(func.max(DECISIONS.c.sequence))).scalar()
+        # Stands for the proposal while the record around it is written. Random: nobody can have put it into a field.
+        place = uuid.uuid4().hex
         record = {
             "sequence": (previous or 0) + 1,
             "decision_id": decision_id,
@@ -116,12 +119,13 @@ def decide(
             "decided_at": at.isoformat(),
             "as_of": proposal["as_of"],
             "proposal_id": request.proposal_id,
-            "proposal": proposal,
+            "proposal": place,
             "snapshot": proposal["snapshot"],
             "software": software,
             "request_id": request_id,
         }
-        content = rfc8785.dumps(record)
+        # The proposal is canonical JSON already: it is put in as it stands, not parsed and written once more.
+        content = rfc8785.dumps(record).replace(f'"{place}"'.encode(), canonical.encode(), 1)
         connection.execute(
             insert(DECISIONS).values(
                 sequence=record["sequence"],

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select
 
@@ -73,11 +71,11 @@ def store_proposal(engine: Engine, order: WorkOrder, proposal: Proposal, *, at: 
         connection.commit()
 
 
-def read_proposal(connection: Connection, proposal_id: str) -> tuple[str, dict[str, Any]]:
-    """The order id and the JSON of a proposal; E6301 if there is none."""
+def read_proposal(connection: Connection, proposal_id: str) -> tuple[str, str]:
+    """The order id and the canonical JSON of a proposal; E6301 if there is none."""
     row = connection.execute(
         select(PROPOSALS.c.order_id, PROPOSALS.c.proposal).where(PROPOSALS.c.proposal_id == proposal_id)
     ).first()
     if row is None:
         raise ZhipaiError("E6301", {"proposal_id": proposal_id[:80]})
-    return row.order_id, json.loads(row.proposal)
+    return row.order_id, row.proposal

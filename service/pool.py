@@ -19,7 +19,7 @@ from service.triage import propose_many
 
 
 class Pool(Protocol):
-    """Takes orders, gives their proposals in the same order, later."""
+    """Takes orders, gives their proposals (without evidence) in the same order, later."""
 
     def submit(self, orders: Sequence[WorkOrder], as_of: datetime) -> Future[list[Proposal]]: ...
 
@@ -37,7 +37,7 @@ class Here:
 
     def submit(self, orders: Sequence[WorkOrder], as_of: datetime) -> Future[list[Proposal]]:
         future: Future[list[Proposal]] = Future()
-        future.set_result(list(propose_many(orders, as_of=as_of, snapshot=self.snapshot)))
+        future.set_result(list(propose_many(orders, as_of=as_of, snapshot=self.snapshot, with_evidence=False)))
         return future
 
 
@@ -73,4 +73,4 @@ def _load(settings: Settings) -> None:
 def _propose(orders: list[WorkOrder], as_of: datetime) -> list[Proposal]:
     if _snapshot is None:
         raise RuntimeError("the worker was not initialised")
-    return list(propose_many(orders, as_of=as_of, snapshot=_snapshot))
+    return list(propose_many(orders, as_of=as_of, snapshot=_snapshot, with_evidence=False))

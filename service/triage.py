@@ -6,19 +6,19 @@ around it. It reads no clock, no database and no file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from intake.elements import Elements
 from intake.errors import ZhipaiError, register
 from intake.order import WorkOrder, check_order
 from intake.prepare import Prepared, prepare
 from models.ranking import Ranking
-from rules import Deadline, Verdict, compute_deadlines, derive_facts
+from rules import compute_deadlines, derive_facts
 from service.proposal import Proposal, proposal_id
 from service.snapshot import Snapshot
 
@@ -56,27 +56,56 @@ def propose(order: WorkOrder, *, as_of: datetime, snapshot: Snapshot, all_verdic
 
 
 def propose_many(
-    orders: Sequence[WorkOrder], *, as_of: datetime, snapshot: Snapshot, all_verdicts: bool = False
+    orders: Sequence[WorkOrder],
+    *,
+    as_of: datetime,
+    snapshot: Snapshot,
+    all_verdicts: bool = False,
+    with_evidence: bool = True,
 ) -> Iterator[Proposal]:
-    """Like :func:`propose` for many orders: texts are encoded in batches, which is what makes it faster."""
+    """Like :func:`propose` for many orders. A table has no room for evidence: ``with_evidence`` leaves it out."""
     if as_of.tzinfo is None:
         raise ZhipaiError("E6101")
+
+    @cache
+    def deadlines(kind: str) -> list[dict[str, Any]]:
+        """The day-by-day count is long; it is on request (``zhipai deadline``), not in every proposal."""
+        found = compute_deadlines(snapshot.rules.pack, kind=kind, start=as_of, as_of=as_of, calendar=snapshot.calendar)
+        return [{name: value for name, value in one.as_dict().items() if name != "days"} for one in found]
+
+    options = _Options(as_of, snapshot, all_verdicts, with_evidence, deadlines)
     for start in range(0, len(orders), BATCH):
         part = orders[start : start + BATCH]
         prepared = [prepare(check_order(order), snapshot.gazetteer) for order in part]
         vectors = snapshot.encoder.encode([one.text for one in prepared], kind="query")
         for order, one, vector in zip(part, prepared, vectors, strict=True):
-            yield _assemble(order, one, vector, as_of=as_of, snapshot=snapshot, all_verdicts=all_verdicts)
+            yield _assemble(order, one, vector, options)
 
 
-def _assemble(
-    order: WorkOrder, prepared: Prepared, vector: np.ndarray, *, as_of: datetime, snapshot: Snapshot, all_verdicts: bool
-) -> Proposal:
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What all orders of one call share."""
+
+    as_of: datetime
+    snapshot: Snapshot
+    all_verdicts: bool
+    with_evidence: bool
+    deadlines: Callable[[str], list[dict[str, Any]]]
+
+
+def _assemble(order: WorkOrder, prepared: Prepared, vector: np.ndarray, options: _Options) -> Proposal:
+    as_of, snapshot = options.as_of, options.snapshot
     place = prepared.elements.place
     # Where the text names a place it is believed before the field: so was the model trained.
     district, street = place.district or order.district, place.street or order.street
     ranking = snapshot.ranker.rank(
-        prepared.text, as_of=as_of, vector=vector, district=district, street=street, top=TOP_UNITS
+        prepared.text,
+        as_of=as_of,
+        vector=vector,
+        district=district,
+        street=street,
+        top=TOP_UNITS,
+        with_evidence=options.with_evidence,
     )
     hits = snapshot.knowledge.search(prepared.text, as_of=as_of, vector=vector, district=district, top=TOP_ENTRIES)
     names = [ranked.unit for ranked in ranking.units]
@@ -87,15 +116,8 @@ def _assemble(
         verdict
         for gate in TRIAGE_GATES
         for verdict in snapshot.rules.evaluate(facts, as_of=as_of, gate=gate).verdicts
-        if all_verdicts or verdict.state != "pass"
+        if options.all_verdicts or verdict.state != "pass"
     ]
-    deadlines = compute_deadlines(
-        snapshot.rules.pack,
-        kind=str(facts.get("kind", "")),
-        start=as_of,
-        as_of=as_of,
-        calendar=snapshot.calendar,
-    )
     ids = snapshot.ids
     instant = as_of.isoformat()
     return Proposal(
@@ -117,9 +139,9 @@ def _assemble(
             for hit in hits
             if hit.score >= LEAST_ENTRY_SCORE
         ],
-        verdicts=[_verdict(verdict) for verdict in verdicts],
-        deadlines=[_deadline(deadline) for deadline in deadlines],
-        elements=_elements(prepared.elements),
+        verdicts=[verdict.as_dict() for verdict in verdicts],
+        deadlines=options.deadlines(str(facts.get("kind", ""))),
+        elements=prepared.elements.as_dict(),
         snapshot=ids,
     )
 
@@ -151,18 +173,3 @@ def _units(ranking: Ranking) -> list[dict[str, Any]]:
         }
         for ranked in ranking.units
     ]
-
-
-def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return verdict.as_dict()
-
-
-def _deadline(deadline: Deadline) -> dict[str, Any]:
-    """The day-by-day count is long; it is on request (``zhipai deadline``), not in every proposal."""
-    row = deadline.as_dict()
-    row.pop("days", None)
-    return row
-
-
-def _elements(elements: Elements) -> dict[str, Any]:
-    return elements.as_dict()

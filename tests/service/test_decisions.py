@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import uuid
 from collections.abc import Callable
 
 import pytest
+import rfc8785
 from fastapi.testclient import TestClient
 from httpx import Response
 from sqlalchemy import text
@@ -129,6 +131,12 @@ def test_routing_record_and_event_commit_together(stored) -> None:
     engine, run = stored
     run()
     assert counts(engine) == (1, 1, 1)
+
+
+def test_record_is_canonical_json(stored) -> None:
+    _, run = stored
+    content = run().content
+    assert rfc8785.dumps(json.loads(content)) == content
 
 
 def test_failure_before_commit_leaves_nothing(stored, monkeypatch) -> None:
