@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import shutil
@@ -200,10 +201,17 @@ class Registry:
         client.set_terminated(run_id, status="FAILED")
 
     def _experiment(self, client: Any) -> str:
-        found = client.get_experiment_by_name(EXPERIMENT)
-        if found is not None:
-            return str(found.experiment_id)
-        return str(client.create_experiment(EXPERIMENT, artifact_location=(self.store / "artifacts").as_uri()))
+        # MLflow keeps the absolute place of an experiment's files. A store that was moved or copied needs an experiment
+        # of its own, or its next model would be written to where the store used to be.
+        location = (self.store / "artifacts").as_uri()
+        moved = f"{EXPERIMENT}-{hashlib.sha256(location.encode()).hexdigest()[:8]}"
+        for name in (EXPERIMENT, moved):
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                return str(client.create_experiment(name, artifact_location=location))
+            if found.artifact_location == location:
+                break
+        return str(found.experiment_id)
 
     def _client(self, mlflow: Any) -> Any:
         return mlflow.MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)

@@ -1,0 +1,75 @@
+"""A running service takes up a promoted model and changed knowledge without a restart, and keeps the old ones if it cannot."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from intake.errors import ZhipaiError
+from service import clock
+from service.entries import current_entries, import_entries
+from service.runtime import Runtime
+from service.settings import Settings
+from training.registry import Registry, champion
+
+
+@pytest.fixture
+def own_store(config: Settings, tmp_path: Path) -> Settings:
+    """A data folder and a model store that one test may change."""
+    shutil.copytree(config.mlruns, tmp_path / "mlruns")
+    return config.model_copy(update={"mlruns": tmp_path / "mlruns"})
+
+
+@pytest.fixture
+def runtime(own_store: Settings) -> Iterator[Runtime]:
+    running = Runtime(own_store)
+    yield running
+    running.close()
+
+
+def test_nothing_new_changes_nothing(runtime: Runtime) -> None:
+    before = runtime.snapshot
+    assert runtime.refresh() is False
+    assert runtime.snapshot is before
+
+
+def test_promoted_model_is_taken_up(runtime: Runtime, own_store: Settings) -> None:
+    before = runtime.snapshot
+    standing = champion(own_store.mlruns)
+    assert standing is not None
+    registry = Registry(own_store.mlruns)
+    version = registry.register(standing.path, params={}, metrics={}, tags={})
+    assert runtime.refresh() is False, "登记而未上线，不换"
+    registry.promote(version.version)
+    assert runtime.refresh() is True
+    assert runtime.snapshot.ranker is not before.ranker
+    assert runtime.snapshot.rules is before.rules, "没有变的部分不重新装入"
+
+
+def test_damaged_model_leaves_the_old_one_in_force(runtime: Runtime, own_store: Settings) -> None:
+    before = runtime.snapshot
+    standing = champion(own_store.mlruns)
+    assert standing is not None
+    registry = Registry(own_store.mlruns)
+    version = registry.register(standing.path, params={}, metrics={}, tags={})
+    victim = max((path for path in version.path.iterdir() if path.is_file()), key=lambda path: path.stat().st_size)
+    registry.promote(version.version)
+    victim.write_bytes(victim.read_bytes()[:100])
+    with pytest.raises(ZhipaiError, match="E2202"):
+        runtime.refresh()
+    assert runtime.snapshot is before
+
+
+def test_changed_entry_is_found(runtime: Runtime) -> None:
+    entry = current_entries(runtime.engine)[0]
+    before = runtime.snapshot.ids.knowledge
+    changed = replace(entry, title="琉璃盏借阅证办理指南", questions=("琉璃盏借阅证咋办",), effective_to=None)
+    import_entries(runtime.engine, [changed], at=clock.now())
+    assert runtime.refresh() is True
+    assert runtime.snapshot.ids.knowledge != before
+    hits = runtime.snapshot.knowledge.search("琉璃盏借阅证怎么办理", as_of=clock.now(), top=1)
+    assert [hit.entry.id for hit in hits] == [entry.id]
