@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -130,6 +131,7 @@ def evaluate_elsewhere(
     dataset = read_training_set(settings, orders, mapping)
     tests = replace(read_training_set(settings, test, test_mapping), directory=dataset.directory)
     encoder = _encoder(settings)
+    started = time.perf_counter()
     ranker = UnitRanker.fit(
         dataset.texts,
         dataset.units,
@@ -143,8 +145,17 @@ def evaluate_elsewhere(
         districts=dataset.districts,
         streets=dataset.streets,
     )
+    seconds = time.perf_counter() - started
     tests = replace(tests, vectors=encoder.encode(tests.texts, progress=progress))
-    evaluation = evaluate(ranker, tests, as_of=at, progress=progress, rounds=chosen.bootstrap, seed=chosen.seed)
+    evaluation = evaluate(
+        ranker,
+        tests,
+        as_of=at,
+        progress=progress,
+        train_seconds=seconds,
+        rounds=chosen.bootstrap,
+        seed=chosen.seed,
+    )
     return Outcome(tests, evaluation)
 
 
