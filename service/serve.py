@@ -113,7 +113,7 @@ def serve(settings: Settings, *, on_ready: Callable[[], None]) -> None:
                 workers=settings.workers,
                 log_level="critical",
                 access_log=False,
-                timeout_worker_healthcheck=60,
+                timeout_worker_healthcheck=30,
                 timeout_graceful_shutdown=10,
             )
         if failure.is_file():
