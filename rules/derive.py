@@ -1,7 +1,7 @@
 """From a prepared order to facts: everything a rule may know at the moment of filing.
 
 Nothing here decides anything. A fact from words is a hint; a fact that cannot be known is left out, so that the rules
-that need it are not evaluated. What silence means is written at each fact in ``facts.yaml``.
+that need it are not evaluated. What silence means is written at each fact in ``rules/facts/``.
 """
 
 from __future__ import annotations

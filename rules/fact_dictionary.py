@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from functools import cache, cached_property
@@ -131,7 +131,7 @@ class FactDictionary:
     def hint(self, name: str) -> str:
         """What somebody who wrote ``name`` may have meant."""
         near = get_close_matches(name, self._facts, n=1)
-        return f"是不是“{near[0]}”？" if near else "可用的事实见 rules/facts.yaml。"
+        return f"是不是“{near[0]}”？" if near else "可用的事实见 zhipai rules facts。"
 
     def check(self, facts: Mapping[str, object]) -> dict[str, Value]:
         """Return the facts typed, rounded to 4 decimals and without the missing ones (None), in the order of names.
@@ -169,9 +169,9 @@ class FactDictionary:
         return "数超出范围，或不是数"
 
 
-def facts_from_file(path: Path) -> FactDictionary:
-    """Read a YAML list of facts; E3301 says what is wrong."""
-    rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+def facts_from_files(paths: Iterable[Path]) -> FactDictionary:
+    """Read YAML lists of facts into one dictionary; E3301 says what is wrong."""
+    rows = [row for path in paths for row in yaml.safe_load(path.read_text(encoding="utf-8"))]
     facts: dict[str, Fact] = {}
     for row in rows:
         lists = {key: tuple(row[key]) for key in ("values", "gates") if key in row}
@@ -187,5 +187,5 @@ def facts_from_file(path: Path) -> FactDictionary:
 
 @cache
 def fact_dictionary() -> FactDictionary:
-    """The dictionary of the house, ``rules/facts.yaml``."""
-    return facts_from_file(Path(__file__).with_name("facts.yaml"))
+    """The dictionary of the house, ``rules/facts/*.yaml``."""
+    return facts_from_files(sorted(Path(__file__).with_name("facts").glob("*.yaml")))

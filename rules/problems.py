@@ -84,7 +84,7 @@ register("E3203", "事实的值不对", "事实“{fact}”的值不对：{probl
 register("E3204", "不认识的关口", "没有名为“{gate}”的关口，只有：{gates}。")
 register("E3205", "不认识的紧急程度", "没有“{urgency}”这种紧急程度，只有：{urgencies}。")
 register("E3206", "日历没有这一天", "工作日历只有 {start} 到 {end}，没有 {day}。请导入放假安排，或改正日期。")
-register("E3301", "事实字典有误", "事实字典有误：{problem}。请改正 rules/facts.yaml。", exit_code=3)
+register("E3301", "事实字典有误", "事实字典有误：{problem}。请改正 rules/facts/。", exit_code=3)
 register("E3302", "词表有误", "词表有误：{problem}。请改正 rules/words.yaml。", exit_code=3)
 
 

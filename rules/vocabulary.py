@@ -17,6 +17,7 @@ GATES = {
     "exclusion": "不纳入考核",
     "suspension": "挂账",
     "closure": "办结",
+    "post_callback": "回访之后",
 }
 SEVERITIES = {"block": "拦截", "warn": "提醒", "info": "提示"}
 EFFECTS = {
