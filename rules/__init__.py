@@ -7,10 +7,11 @@ call. Rules judge facts, facts are derived in one place (:mod:`rules.derive`), a
 from rules.calendar import CalendarSettings, WorkCalendar
 from rules.clause import Clause
 from rules.deadlines import Deadline, compute_deadlines, is_overdue
-from rules.derive import derive_facts
+from rules.derive import derive_facts, derive_return_facts
 from rules.engine import Evaluation, RuleEngine
 from rules.evaluate import evaluate
 from rules.pack import RulePack, load_pack
+from rules.times import time_facts
 from rules.verdict import Disposition, Verdict
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "WorkCalendar",
     "compute_deadlines",
     "derive_facts",
+    "derive_return_facts",
     "evaluate",
     "is_overdue",
     "load_pack",
+    "time_facts",
 ]

@@ -6,11 +6,13 @@ keeps conditions readable and makes :func:`negate` exact in three-state logic.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from rules.fact_dictionary import Fact, FactDictionary, Value
+from rules.parameter import Parameter
 from rules.problems import Problem
 from rules.yaml_reader import Node
 
@@ -36,11 +38,21 @@ MAX_DEPTH = 8
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """One comparison of a fact with literals of its type: none for ``present`` and ``missing``, two for ``between``,
-    any number for ``in`` and ``not_in``, one for the rest."""
+    any number for ``in`` and ``not_in``, one for the rest.
+
+    The one literal may be a parameter. Its value is put in for the day (:func:`resolve`); until then, and on days on
+    which the parameter is not filled, ``values`` is empty and the comparison is unknown.
+    """
 
     fact: str
     op: str
     values: tuple[Value, ...] = ()
+    parameter: str = ""
+
+    @property
+    def unset(self) -> bool:
+        """Whether the comparison waits for the value of its parameter."""
+        return bool(self.parameter) and not self.values
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,21 @@ def facts_of(condition: Condition) -> tuple[str, ...]:
     return tuple(dict.fromkeys(leaf.fact for leaf in leaves(condition)))
 
 
+def parameters_of(condition: Condition) -> tuple[str, ...]:
+    """The parameters named, each once, in reading order."""
+    return tuple(dict.fromkeys(leaf.parameter for leaf in leaves(condition) if leaf.parameter))
+
+
+def resolve(condition: Condition, values: Mapping[str, Value]) -> Condition:
+    """The condition with the values of its parameters put in; one that has no value stays unset."""
+    if isinstance(condition, Group):
+        return Group(condition.op, tuple(resolve(part, values) for part in condition.parts))
+    if not condition.parameter:
+        return condition
+    value = values.get(condition.parameter)
+    return Leaf(condition.fact, condition.op, () if value is None else (value,), condition.parameter)
+
+
 def negate(condition: Condition) -> Condition:
     """The condition that is true exactly where this one is false; both are unknown on the same facts."""
     if isinstance(condition, Group):
@@ -75,7 +102,7 @@ def negate(condition: Condition) -> Condition:
     if condition.op == "between":
         low, high = condition.values
         return Group("any", (Leaf(condition.fact, "lt", (low,)), Leaf(condition.fact, "gt", (high,))))
-    return Leaf(condition.fact, OPPOSITES[condition.op], condition.values)
+    return Leaf(condition.fact, OPPOSITES[condition.op], condition.values, condition.parameter)
 
 
 def to_data(condition: Condition) -> dict[str, Any]:
@@ -84,18 +111,29 @@ def to_data(condition: Condition) -> dict[str, Any]:
         return {condition.op: [to_data(part) for part in condition.parts]}
     if condition.op in ("present", "missing"):
         return {"fact": condition.fact, condition.op: True}
+    if condition.parameter:
+        return {"fact": condition.fact, condition.op: {"parameter": condition.parameter}}
     many = condition.op in LISTS
     return {"fact": condition.fact, condition.op: list(condition.values) if many else condition.values[0]}
 
 
-def parse_condition(node: Node, dictionary: FactDictionary, problems: list[Problem], *, gate: str) -> Condition | None:
+def parse_condition(
+    node: Node,
+    dictionary: FactDictionary,
+    problems: list[Problem],
+    *,
+    gate: str,
+    parameters: Mapping[str, Parameter] | None = None,
+) -> Condition | None:
     """Read one condition; what is wrong is added to ``problems`` and None comes back."""
-    return _Parser(dictionary, problems, gate).condition(node, 1)
+    return _Parser(dictionary, problems, gate, parameters or {}).condition(node, 1)
 
 
 class _Parser:
-    def __init__(self, dictionary: FactDictionary, problems: list[Problem], gate: str):
-        self.dictionary, self.problems, self.gate = dictionary, problems, gate
+    def __init__(
+        self, dictionary: FactDictionary, problems: list[Problem], gate: str, parameters: Mapping[str, Parameter]
+    ):
+        self.dictionary, self.problems, self.gate, self.parameters = dictionary, problems, gate, parameters
 
     def _wrong(self, node: Node, problem: str, hint: str) -> None:
         self.problems.append(Problem("E3007", node.mark, {"problem": problem, "hint": hint}))
@@ -148,12 +186,18 @@ class _Parser:
             other = OPPOSITES[op]
             self._wrong(node, f"{op} 后面只能是 true", f"要表示相反的意思，请写 {other}: true。")
             return None
+        if fact.type == "instant":
+            hint = "用 present、missing；先后和期限用由时刻算出的事实，如 return_in_window。"
+            self._wrong(node, f"事实“{fact.name}”是时刻，不能用 {op}", hint)
+            return None
         if op in NUMERIC and fact.type not in ("int", "float"):
             self._wrong(node, f"事实“{fact.name}”不是数，不能用 {op}", "文字和是否用 is、is_not、in、not_in。")
             return None
         if op in ("is", "is_not", "in", "not_in") and fact.type == "float":
             self._wrong(node, f"事实“{fact.name}”是小数，不能用 {op}", "小数只比大小：lt、lte、gt、gte、between。")
             return None
+        if isinstance(node.value, dict):
+            return self._parameter(fact, op, node, node.value)
         if op not in LISTS:
             literal = self._literal(fact, node)
             return None if literal is None else Leaf(fact.name, op, (literal,))
@@ -171,6 +215,27 @@ class _Parser:
             self._wrong(node, f"{op} 的列表里有相同的值", "请删去重复的值。")
             return None
         return Leaf(fact.name, op, values)
+
+    def _parameter(self, fact: Fact, op: str, node: Node, body: Mapping[str, Node]) -> Leaf | None:
+        """``{parameter: id}`` in the place of a literal."""
+        if set(body) != {"parameter"} or not isinstance(body["parameter"].value, str):
+            self._wrong(node, "比较符后面应是一个值，或 {parameter: 参数编号}", "参数在 parameters.yaml 登记。")
+            return None
+        if op in LISTS:
+            self._wrong(node, f"{op} 后面不能是参数", "参数只用于 is、is_not、lt、lte、gt、gte。")
+            return None
+        name, mark = body["parameter"].value, body["parameter"].mark
+        parameter = self.parameters.get(name)
+        if parameter is None:
+            near = get_close_matches(name, self.parameters, n=1)
+            hint = f"是不是“{near[0]}”？" if near else "请先在 parameters.yaml 登记它。"
+            self.problems.append(Problem("E3023", mark, {"parameter": name, "hint": hint}))
+            return None
+        if parameter.type != fact.type:
+            shown = f"参数 {name}（{parameter.type}）"
+            self.problems.append(Problem("E3008", mark, {"fact": fact.name, "wanted": fact.wanted, "value": shown}))
+            return None
+        return Leaf(fact.name, op, (), name)
 
     def _literal(self, fact: Fact, node: Node) -> Value | None:
         value = fact.literal(node.value)

@@ -1,43 +1,54 @@
-"""From a limit and a start to an instant: one function decides every boundary.
-
-民法典第二百零一条: counted by days, the first day is left out; counted by hours, the count starts at the instant.
-第二百零三条: a last day that is a day of rest rolls on to the day after the rest; the last day ends at 24:00, or with the
-office hours where there are any. A deadline is the last second that is still in time.
-"""
+"""The deadlines of an order: which limits bind it, read at ``as_of``, counted by :mod:`rules.clocks` from their start."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
-from intake.errors import ZhipaiError
+from intake.errors import ZhipaiError, register
 from rules.calendar import WorkCalendar
 from rules.clause import Clause
-from rules.limit import Limit, LimitValue
+from rules.clocks import Amount, CountedDay, Duration, Suspension, count
+from rules.fact_dictionary import fact_dictionary
+from rules.limit import Limit
 from rules.pack import RulePack
+from rules.tracks import Clock, clocks_of
 from rules.vocabulary import STAGES, URGENCIES
 
-ONE_DAY = timedelta(days=1)
-LAST_SECOND = time(23, 59, 59)
-_SPANS = {"分钟": timedelta(minutes=1), "小时": timedelta(hours=1)}
+register(
+    "E3232",
+    "改派时刻不对",
+    "改派的时刻早于第一次派单的时刻。请核对 start（第一次派单）和 restarted_at（改派给现在的单位）。",
+)
 
-
-@dataclass(frozen=True, slots=True)
-class CountedDay:
-    """One day of the count: whether it counted, and why."""
-
-    day: date
-    counted: bool
-    why: str
+#: 退回的时钟. ``restart``: a return that is granted gives the new unit a clock of its own (a return that is refused has no
+#: ``restarted_at`` and changes nothing); ``run_on``: the units share one clock from the first dispatch.
+ReturnClock = Literal["restart", "run_on"]
+WHOLE_COURSE = "resolve"
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The deadline of one stage (签收, 退回, 首次联系, 办结).
+    """The deadline of one clock.
 
-    ``due_at`` is the last second in time, in the pack's zone; None when it could not be computed, with the ``cause``.
+    Parameters
+    ----------
+    stage : str
+        A key of ``rules.vocabulary.STAGES``.
+    limit : str
+        The amount, with the extension where there is one.
+    due_at : datetime or None
+        The last second in time, in the pack's zone; None when it could not be computed, with the ``cause``.
+    days : tuple of CountedDay
+        Every day from the start on.
+    track : str
+        The statute whose clock this is; empty for the hotline's own.
+    title : str
+        The title of the limit.
+    whole_course : bool
+        全程: the clock that runs from the first dispatch beside the one of a unit to which the order was re-dispatched.
     """
 
     stage: str
@@ -47,11 +58,25 @@ class Deadline:
     cause: str
     clause: Clause | None
     days: tuple[CountedDay, ...] = ()
+    track: str = ""
+    title: str = ""
+    whole_course: bool = False
+
+    @property
+    def key(self) -> str:
+        """``resolve``, ``resolve/全程``; of a track ``消费者权益保护法/resolve``, of its procedure ``…/受理决定`` (the title)."""
+        if self.track:
+            return f"{self.track}/{self.title if self.stage == 'statutory' else self.stage}"
+        if self.stage == "statutory":
+            return self.title
+        return f"{self.stage}/全程" if self.whole_course else self.stage
 
     def as_dict(self) -> dict[str, Any]:
-        """The deadline as JSON."""
-        return {
+        """The deadline as JSON; ``whole_course`` stands only where it is true."""
+        row = {
             "stage": self.stage,
+            "track": self.track,
+            "title": self.title,
             "limit": self.limit,
             "due_at": self.due_at.isoformat() if self.due_at else None,
             "state": self.state,
@@ -59,11 +84,27 @@ class Deadline:
             "clause": self.clause.as_dict() if self.clause else None,
             "days": [{"date": one.day.isoformat(), "counted": one.counted, "why": one.why} for one in self.days],
         }
+        return row | {"whole_course": True} if self.whole_course else row
 
 
 def is_overdue(due_at: datetime, at: datetime) -> bool:
     """Whether ``at`` is past the deadline. The whole second of ``due_at`` is still in time."""
     return due_at < at.replace(microsecond=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What the deadlines of one order share."""
+
+    pack: RulePack
+    kind: str
+    urgency: str
+    start: datetime
+    restarted_at: datetime | None
+    as_of: datetime
+    calendar: WorkCalendar
+    suspensions: Sequence[Suspension]
+    extension: Amount | None
 
 
 def compute_deadlines(
@@ -74,123 +115,127 @@ def compute_deadlines(
     start: datetime,
     as_of: datetime,
     calendar: WorkCalendar,
+    facts: Mapping[str, object] | None = None,
+    include_unknown: bool = False,
+    suspensions: Sequence[Suspension] = (),
+    extension: Amount | None = None,
+    restarted_at: datetime | None = None,
+    return_clock: ReturnClock = "restart",
 ) -> tuple[Deadline, ...]:
-    """The deadlines of an order, one for each stage that the pack declares, in the order of the stages.
+    """The deadlines of an order: the hotline's, one for each stage that the pack declares, then those of the tracks.
 
     Parameters
     ----------
     kind : str
         诉求类型; empty when unknown. A kind outside the five is bound by the general limits only.
     start : datetime
-        The instant from which limits count (派单). Aware.
+        The instant from which limits count (first dispatch). Aware.
     as_of : datetime
         The instant at which limits are read. Aware.
+    facts : mapping or None
+        Open the tracks whose condition is a hit. None: the hotline's own limits without a condition only.
+    include_unknown : bool
+        Also list, as not evaluated, the limits whose condition reads a fact that is missing.
+    suspensions : sequence of Suspension
+        Time that does not count (挂账 …), on every clock.
+    extension : Amount or None
+        延期 that was approved: counted on from the due instant of the hotline's 办结. A statute's own limit is extended by
+        its own procedure only, so never by this.
+    restarted_at : datetime or None
+        The instant of a re-dispatch to another unit, aware and not before ``start``: the hotline's stages count from it,
+        and 办结 besides for the whole course from ``start``. The tracks run on from ``start``: a statute's limit does not
+        begin anew because the hotline changed the unit (常识推断).
+    return_clock : {"restart", "run_on"}
+        Whether ``restarted_at`` has that effect.
 
     Raises
     ------
     ZhipaiError
-        E3201 for an instant without a zone, E3205 for an unknown urgency.
+        E3201 for an instant without a zone, E3205 for an unknown urgency, E3202 and E3203 for facts that do not fit the
+        dictionary, E3232 for a re-dispatch before the first dispatch.
     """
-    for name, instant in (("start", start), ("as_of", as_of)):
-        if instant.tzinfo is None:
+    for name, instant in (("start", start), ("as_of", as_of), ("restarted_at", restarted_at)):
+        if instant is not None and instant.tzinfo is None:
             raise ZhipaiError("E3201", {"name": name})
     if urgency not in URGENCIES:
         raise ZhipaiError("E3205", {"urgency": urgency, "urgencies": "、".join(URGENCIES)})
-    day = as_of.astimezone(pack.zone).date()
+    if restarted_at is not None and restarted_at < start:
+        raise ZhipaiError("E3232")
+    if return_clock == "run_on":
+        restarted_at = None
+    case = _Case(pack, kind, urgency, start, restarted_at, as_of, calendar, suspensions, extension)
+    checked = None if facts is None else fact_dictionary().check(facts)
     deadlines: list[Deadline] = []
-    for stage in STAGES:
-        limits = [limit for limit in pack.limits if limit.stage == stage]
-        if limits:
-            deadlines.append(_stage(pack, stage, limits, kind, urgency, start, day, calendar))
+    for clock in clocks_of(pack, checked):
+        deadlines += _bound(clock, case)
+        if include_unknown:
+            deadlines += [_unjudged(limit, lacking) for limit, lacking in clock.unknown if _covers(limit, case)]
     return tuple(deadlines)
 
 
-def _stage(
-    pack: RulePack,
-    stage: str,
-    limits: list[Limit],
-    kind: str,
-    urgency: str,
-    start: datetime,
-    day: date,
-    calendar: WorkCalendar,
-) -> Deadline:
-    def unknown(cause: str, limit: str = "", clause: Clause | None = None) -> Deadline:
-        return Deadline(stage, limit, None, "not_evaluated", cause, clause)
+def _covers(limit: Limit, case: _Case) -> bool:
+    return limit.covers(case.kind, case.urgency)
 
-    if not kind and any(limit.kinds for limit in limits):
-        return unknown(f"缺少诉求类型：不同类型的{STAGES[stage]}时限不同")
-    covering = [limit for limit in limits if limit.covers(kind, urgency)]
+
+def _bound(clock: Clock, case: _Case) -> list[Deadline]:
+    """What the clock says: the narrowest limit that binds. A track without one is silent, the hotline says what it lacks."""
+    title = f"{STAGES[clock.stage]}时限"
+
+    def unknown(cause: str) -> list[Deadline]:
+        return [Deadline(clock.stage, "", None, "not_evaluated", cause, None, track=clock.track, title=title)]
+
+    covering = [limit for limit in clock.limits if _covers(limit, case)]
+    if not clock.track and clock.limits:
+        if not case.kind and any(limit.kinds for limit in clock.limits):
+            return unknown(f"缺少诉求类型：不同类型的{title}不同")
+        if not covering:
+            return unknown(f"参数未填：{case.pack.title}没有这类工单的{title}")
     if not covering:
-        return unknown(f"参数未填：{pack.title}没有这类工单的{STAGES[stage]}时限")
+        return []
     limit = max(covering, key=lambda one: one.narrowness)
+    if clock.track or case.restarted_at is None:
+        return [_deadline(limit, case, case.start)]
+    anew = [_deadline(limit, case, case.restarted_at)]
+    return [*anew, _deadline(limit, case, case.start, whole_course=True)] if clock.stage == WHOLE_COURSE else anew
+
+
+def _deadline(limit: Limit, case: _Case, start: datetime, *, whole_course: bool = False) -> Deadline:
+    day = case.as_of.astimezone(case.pack.zone).date()
     value = limit.value_on(day)
     if value is None:
-        reason = limit.note or f"在 {day} 没有值"
-        return unknown(f"参数未填：{pack.title}的{limit.title}。{reason}")
-    clause = pack.clauses[value.clause]
-    counted = count(value, start, calendar)
-    if isinstance(counted, str):
-        return unknown(counted, str(value), clause)
-    due_at, days = counted
-    return Deadline(stage, str(value), due_at, "computed", "", clause, days)
+        cause = f"参数未填：{case.pack.title}的{limit.title}。{limit.note or f'在 {day} 没有值'}"
+        return _told(limit, "", cause, None, whole_course)
+    extension = case.extension if limit.stage == WHOLE_COURSE and not limit.track else None
+    shown = f"{value}，延期{Duration(extension.amount, extension.unit)}" if extension else str(value)
+    clause = case.pack.clauses[value.clause]
+    counted = count(value, start, case.calendar, suspensions=case.suspensions, extension=extension)
+    return _told(limit, shown, counted, clause, whole_course)
 
 
-def count(value: LimitValue, start: datetime, calendar: WorkCalendar) -> tuple[datetime, tuple[CountedDay, ...]] | str:
-    """The last second in time and the days counted, or the cause why it cannot be known.
-
-    Every boundary of every limit is decided here and nowhere else.
-    """
-    local = start.astimezone(calendar.zone).replace(microsecond=0)
-    if value.unit in _SPANS:
-        # Through nights and holidays; summed in UTC, so that no clock change can bend it.
-        return (local.astimezone(UTC) + value.amount * _SPANS[value.unit]).astimezone(calendar.zone), ()
-    if value.unit == "工作小时":
-        return _office_hours(value.amount, local, calendar)
-    days = [CountedDay(local.date(), False, "起算当日不计")]
-    left = value.amount
-    for day in _days(local.date() + ONE_DAY, calendar):
-        workday, why = calendar.is_workday(day), calendar.why(day)
-        if left > 0:
-            counts = workday or value.unit == "自然日"
-            left -= counts
-            days.append(CountedDay(day, counts, why))
-        else:
-            days.append(CountedDay(day, False, f"末日休息，顺延：{why}"))
-        if left == 0 and workday:
-            closing = calendar.office_hours[-1][1] if calendar.office_hours else LAST_SECOND
-            return datetime.combine(day, closing, calendar.zone), tuple(days)
-    return _unknown(calendar)
+def _told(
+    limit: Limit,
+    shown: str,
+    counted: str | tuple[datetime, tuple[CountedDay, ...]],
+    clause: Clause | None,
+    whole_course: bool,
+) -> Deadline:
+    due_at, days = (None, ()) if isinstance(counted, str) else counted
+    return Deadline(
+        stage=limit.stage,
+        limit=shown,
+        due_at=due_at,
+        state="computed" if due_at else "not_evaluated",
+        cause=counted if isinstance(counted, str) else "",
+        clause=clause,
+        days=days,
+        track=limit.track,
+        title=limit.title,
+        whole_course=whole_course,
+    )
 
 
-def _office_hours(
-    amount: int, local: datetime, calendar: WorkCalendar
-) -> tuple[datetime, tuple[CountedDay, ...]] | str:
-    """Like :func:`count` for hours in which the office is open."""
-    if not calendar.office_hours:
-        return "参数未填：规则包没有写办公时间（pack.yaml 的 calendar.office_hours），工作小时无法计算"
-    left = timedelta(hours=amount)
-    days: list[CountedDay] = []
-    for day in _days(local.date(), calendar):
-        before = left
-        for opening, closing in calendar.office_hours if calendar.is_workday(day) else ():
-            begin = max(datetime.combine(day, opening, calendar.zone), local)
-            open_for = datetime.combine(day, closing, calendar.zone) - begin
-            if left <= open_for:
-                days.append(CountedDay(day, True, calendar.why(day)))
-                return begin + left, tuple(days)
-            left -= max(open_for, timedelta())
-        days.append(CountedDay(day, left < before, calendar.why(day)))
-    return _unknown(calendar)
-
-
-def _days(first: date, calendar: WorkCalendar) -> Iterator[date]:
-    """The days from ``first`` on, as far as the calendar knows them."""
-    day = first
-    while calendar.covers(day):
-        yield day
-        day += ONE_DAY
-
-
-def _unknown(calendar: WorkCalendar) -> str:
-    return f"日历只有 {calendar.coverage_start} 到 {calendar.coverage_end}，期限会越过它；请导入放假安排后再算"
+def _unjudged(limit: Limit, lacking: tuple[str, ...]) -> Deadline:
+    """A limit of which it is not known whether it binds."""
+    missing = [fact for name in lacking if (fact := fact_dictionary().get(name)) is not None]
+    cause = f"缺少事实，不知道是否适用：{'、'.join(fact.label for fact in missing)}"
+    return _told(limit, "", cause, None, False)

@@ -34,8 +34,27 @@ _NUMBERS = {
         r"|信[访复查][^，。；\s]{0,6}" + _YEAR + r"[^，。；\s]{0,4}\d"
     ),
 }
+#: Marks of a list: "1、", "（2）", "三是", "第四，", "⑤"; one writer counts in one way.
+_LISTS = (
+    re.compile(r"(?<![\d.A-Za-z一-十（(])([1-9])[、.．](?!\d)"),
+    re.compile(r"[（(]([1-9一二三四五六七八九])[）)](?=[^\d号栋幢楼室班])"),
+    re.compile(r"(?<![\d第十])([一二三四五六七八九])[、.．](?![一二三四五六七八九十])"),
+    re.compile(r"([一二三四五六七八九])是(?=[^非否])"),
+    re.compile(r"第([一二三四五六七八九])[，,、：:](?!第)"),
+    re.compile(r"([①②③④⑤⑥⑦⑧⑨])"),
+)
+_ORDINALS = {
+    mark: number for row in ("123456789", "一二三四五六七八九", "①②③④⑤⑥⑦⑧⑨") for number, mark in enumerate(row, 1)
+}
+#: A call-taker's words for a second matter in the same call.
+_ALSO = re.compile(
+    r"另反映|另外反映|另还反映|同时反映|还反映[：:了其]|并反映[：:其]|一并反映|另咨询|同时咨询|同时投诉|另投诉|另外投诉|另有一事|另一件事|第二件事"
+)
 #: 第二十六条（济南）"集中反映、反复提出" has no number in it; three linked orders is our reading.
 COLLECTIVE = 3
+#: The district of a unit that serves the whole city, as ``intake.unit`` fills it in.
+CITY_WIDE = "市级"
+_STREET_TAIL = re.compile(r"(?:街道办事处|街道办|街道|镇|乡)$")
 
 
 def derive_facts(
@@ -71,6 +90,8 @@ def derive_facts(
     facts["related_count"] = len(order.related)
     facts["duplicate_of_open"] = bool(order.related)
     facts["collective_matter"] = len(order.related) >= COLLECTIVE
+    facts["matter_count"] = matters = matter_count(prepared.text)
+    facts["mixed_matters"] = matters > 1
     filed_kind = [kind for kind in KINDS if kind in order.order_type]
     if filed_kind:
         facts["kind"] = filed_kind[0]
@@ -80,7 +101,47 @@ def derive_facts(
         facts["received_hour"] = received_at.hour
     # Nobody has been asked yet: true by the meaning of these facts, not by a guess.
     facts |= {"unit_dispute": False, "joint_matter": False, "other_refusal_ground": False}
-    return facts | _ranking(ranking_units, directory, prepared.text, facts, received_at)
+    place = prepared.elements.place
+    # Where the text names a place it is believed before the field, as in the ranking.
+    district, street = place.district or order.district, place.street or order.street
+    facts["district_known"] = bool(district)
+    facts |= _ranking(ranking_units, directory, prepared.text, facts, received_at)
+    return facts | _territory(ranking_units, directory, district, street, received_at)
+
+
+def derive_return_facts(reason: str) -> dict[str, object]:
+    """The facts of the reason that a unit gave for a return (退回理由), for the gate ``return``.
+
+    Parameters
+    ----------
+    reason : str
+        As the unit wrote it, any length.
+
+    Returns
+    -------
+    dict
+        ``return_reason_length`` (字), ``return_reason_evasive``, and ``return_reason_hint`` where the words point to a
+        class. Hints only: what class it is, a person says (``return_reason_class``).
+    """
+    text = "".join(reason.split())
+    facts: dict[str, object] = {"return_reason_length": len(text), "return_reason_evasive": False}
+    facts |= word_lists().read(text, of="return_reason")
+    if not text:
+        facts |= {"return_reason_evasive": True, "return_reason_hint": "空理由"}
+    return facts
+
+
+def matter_count(text: str) -> int:
+    """How many separate matters a text lists: the longest list that counts up from one, or two where the call-taker
+    wrote that something else was reported too; otherwise one. A list may also hold reasons or wishes: a hint."""
+    count = 2 if _ALSO.search(text) else 1
+    for pattern in _LISTS:
+        reached = 0
+        for match in pattern.finditer(text):
+            if _ORDINALS[match.group(1)] == reached + 1:
+                reached += 1
+        count = max(count, reached)
+    return count
 
 
 def _procedures(text: str, words: Mapping[str, object]) -> dict[str, object]:
@@ -119,6 +180,25 @@ def _ranking(
         }
     if facts.get("kind") == "举报":
         found["reported_unit_proposed"] = any(_named(unit, text) for unit in units)
+    return found
+
+
+def _territory(
+    names: Sequence[str], directory: UnitDirectory | None, district: str, street: str, at: datetime | None
+) -> dict[str, object]:
+    """Whether the first unit exists on the day, and whether the place is in its district and its street."""
+    if not names or directory is None or not directory.units:
+        return {}
+    unit = _find(directory, names[0], at)
+    found: dict[str, object] = {} if at is None else {"unit_in_force": unit is not None}
+    if unit is None:
+        return found
+    if unit.level == "市" or unit.district == CITY_WIDE:
+        found["unit_district_matches"] = True
+    elif district:
+        found["unit_district_matches"] = district in unit.district
+    if unit.level == "街镇" and street:
+        found["unit_street_matches"] = _STREET_TAIL.sub("", street) in unit.name
     return found
 
 

@@ -8,13 +8,14 @@ engine did not answer; and after any exception everything is thrown away and bui
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections import OrderedDict
 from contextlib import suppress
 from typing import Any
 
-from rules.fact_dictionary import Facts
+from rules.fact_dictionary import Facts, Value
 from rules.lowering import FACT_ID, MARKER, SENTINEL, Lowered, lower
 from rules.pack import RulePack
 from rules.vocabulary import GATES, State
@@ -27,6 +28,11 @@ except ImportError:  # no C compiler at installation: the reference evaluator se
 _FACT = json.dumps(FACT_ID)
 _WARM_UP = json.dumps(MARKER | FACT_ID)
 _FAMILIES: dict[str, State] = {"h": "hit", "p": "pass"}
+
+
+#: The values of the parameters of a pack on a day, and what a compiled pack is kept under.
+Values = tuple[tuple[str, Value], ...]
+Key = tuple[str, Values]
 
 
 class EngineFault(RuntimeError):
@@ -110,16 +116,20 @@ class DurableRules:
 
 
 class DurablePack:
-    """A pack compiled for the online engine: one set of shards for each gate, one lock for all."""
+    """A pack compiled for the online engine with one set of values of its parameters.
 
-    def __init__(self, pack: RulePack):
-        self.content_hash = pack.content_hash
+    One set of shards for each gate, one lock for all.
+    """
+
+    def __init__(self, pack: RulePack, values: Values):
+        self.key: Key = (pack.content_hash, values)
         self._lock = threading.Lock()
         self._gates: dict[str, DurableRules] = {}
+        name = hashlib.sha256(repr(self.key).encode()).hexdigest()[:16]
         for gate in GATES:
-            rules = [rule for rule in pack.rules if rule.gate == gate]
+            rules = [rule.resolved(dict(values)) for rule in pack.rules if rule.gate == gate]
             if rules:
-                self._gates[gate] = DurableRules(lower(rules), f"{pack.content_hash[:16]}.{gate}")
+                self._gates[gate] = DurableRules(lower(rules), f"{name}.{gate}")
 
     def states(self, facts: Facts, *, gate: str | None = None) -> dict[str, State]:
         """Rule id → state for the rules of the gate (or of all), in force or not.
@@ -144,28 +154,29 @@ class DurablePack:
 
 
 class _Cache:
-    """Compiled packs by content hash. A pack in use is never dropped; of those that are not, the last few are kept."""
+    """Compiled packs by content hash and values. One in use is never dropped; of the others the last few are kept."""
 
-    IDLE = 4
+    #: The compiled pack of a city takes tens of megabytes, and far less than a second to compile again.
+    IDLE = 2
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._packs: OrderedDict[str, tuple[DurablePack, int]] = OrderedDict()
+        self._packs: OrderedDict[Key, tuple[DurablePack, int]] = OrderedDict()
 
-    def acquire(self, pack: RulePack) -> DurablePack:
+    def acquire(self, pack: RulePack, values: Values) -> DurablePack:
         with self._lock:
-            key = pack.content_hash
+            key = (pack.content_hash, values)
             compiled, users = self._packs.get(key, (None, 0))
             if compiled is None:
-                compiled = DurablePack(pack)
+                compiled = DurablePack(pack, values)
             self._packs[key] = (compiled, users + 1)
             self._packs.move_to_end(key)
             return compiled
 
     def release(self, compiled: DurablePack) -> None:
         with self._lock:
-            _, users = self._packs[compiled.content_hash]
-            self._packs[compiled.content_hash] = (compiled, users - 1)
+            _, users = self._packs[compiled.key]
+            self._packs[compiled.key] = (compiled, users - 1)
             idle = [key for key, (_, count) in self._packs.items() if count == 0]
             for key in idle[: max(0, len(idle) - self.IDLE)]:
                 self._packs.pop(key)[0].drop()
@@ -174,9 +185,12 @@ class _Cache:
 _CACHE = _Cache()
 
 
-def acquire(pack: RulePack) -> DurablePack:
-    """The compiled pack, built at most once; every ``acquire`` needs its :func:`release`."""
-    return _CACHE.acquire(pack)
+def acquire(pack: RulePack, values: Values = ()) -> DurablePack:
+    """The compiled pack, built at most once; every ``acquire`` needs its :func:`release`.
+
+    ``values`` are those of the pack's parameters on the day (:attr:`rules.pack.InForce.values`).
+    """
+    return _CACHE.acquire(pack, values)
 
 
 def release(compiled: DurablePack) -> None:

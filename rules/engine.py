@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from rules import durable
-from rules.evaluate import judge, rules_in_force, state_of, verdict_of
+from rules.evaluate import NO_REASONS, judge, rules_in_force, state_of, verdict_of
 from rules.fact_dictionary import Facts, fact_dictionary
 from rules.pack import RulePack
 from rules.verdict import Verdict
@@ -61,24 +61,37 @@ class RuleEngine:
         self.disagreement_count = 0
         self.fault_count = 0
         self._lock = threading.Lock()
-        self._compiled = durable.acquire(pack) if self.kind == "durable" else None
+        newest = pack.in_force(pack.newest_day).values
+        self._compiled = durable.acquire(pack, newest) if self.kind == "durable" else None
         self._release = weakref.finalize(self, durable.release, self._compiled) if self._compiled else None
         # Compile now rather than under the first caller; a pack that durable_rules cannot take is left to the reference.
-        if self._compiled is not None and self._second_opinion({}, None) is None:
+        if self._compiled is not None and self._second_opinion({}, None, newest) is None:
             self.kind = "python"
             self.close()
 
-    def evaluate(self, facts: Mapping[str, object], *, as_of: datetime, gate: str | None = None) -> Evaluation:
-        """Like :func:`rules.evaluate.evaluate`, with the same errors, by two engines."""
+    def evaluate(
+        self,
+        facts: Mapping[str, object],
+        *,
+        as_of: datetime,
+        gate: str | None = None,
+        reasons: Mapping[str, str] = NO_REASONS,
+        passed: bool = True,
+    ) -> Evaluation:
+        """Like :func:`rules.evaluate.evaluate`, with the same errors, by two engines.
+
+        ``passed=False`` leaves the rules that pass, which are most, out of the verdicts; they are compared all the same.
+        """
         dictionary = fact_dictionary()
         checked = dictionary.check(facts)
         rules = rules_in_force(self.pack, as_of=as_of, gate=gate)
-        steps = [judge(rule.when, checked) for rule in rules]
+        steps = [judge(rule.when, checked, brief=True) for rule in rules]
         verdicts = tuple(
-            verdict_of(rule, step, checked, pack=self.pack, dictionary=dictionary)
+            verdict_of(rule, step, checked, pack=self.pack, dictionary=dictionary, reasons=reasons)
             for rule, step in zip(rules, steps, strict=True)
+            if passed or step.outcome is not False
         )
-        other = self._second_opinion(checked, gate)
+        other = self._second_opinion(checked, gate, self.pack.in_force(as_of.astimezone(self.pack.zone).date()).values)
         if other is None:
             return Evaluation(verdicts, "python")
         differing = tuple(
@@ -90,11 +103,13 @@ class RuleEngine:
             _log.error("rule engines disagree: pack %s, rules %s", self.pack.id, ", ".join(differing))
         return Evaluation(verdicts, "durable", differing)
 
-    def _second_opinion(self, facts: Facts, gate: str | None) -> dict[str, State] | None:
-        """What durable_rules says, or None where it does not serve or failed."""
-        compiled = self._compiled
-        if compiled is None:
+    def _second_opinion(self, facts: Facts, gate: str | None, values: durable.Values) -> dict[str, State] | None:
+        """What durable_rules says with these values of the parameters, or None where it does not serve or failed."""
+        held = self._compiled
+        if held is None:
             return None
+        # Another day may have other values: those are compiled besides, and kept a while after the call.
+        compiled = held if held.key[1] == values else durable.acquire(self.pack, values)
         try:
             return compiled.states(facts, gate=gate)
         except durable.EngineFault:
@@ -102,6 +117,9 @@ class RuleEngine:
                 self.fault_count += 1
             _log.exception("durable_rules failed and was restarted: pack %s", self.pack.id)
             return None
+        finally:
+            if compiled is not held:
+                durable.release(compiled)
 
     def close(self) -> None:
         """Free the online engine. Calls that come later are answered by the reference evaluator alone."""

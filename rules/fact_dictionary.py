@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
@@ -21,10 +22,11 @@ from intake.errors import ZhipaiError
 from rules.vocabulary import GATES
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_ASIDE = re.compile(r"（[^（）]*）")
 #: Names durable_rules uses for itself: fact id, session id, and the marker field of the lowering.
 RESERVED = ("id", "sid", "k")
 SOURCES = {"text": "由正文推断", "record": "工单上已有", "ranking": "由单位建议得出", "person": "由人填写"}
-TYPES = {"bool": "是否", "str": "文字", "int": "整数", "float": "小数"}
+TYPES = {"bool": "是否", "str": "文字", "int": "整数", "float": "小数", "instant": "时刻"}
 MAX_STR = 2000
 MAX_INT = 2**53
 MAX_FLOAT = 1e15
@@ -37,6 +39,9 @@ Facts = Mapping[str, Value]
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One entry of the dictionary.
+
+    An ``instant`` is held as text (ISO 8601 with its zone); rules only ask whether it is there, and what has to be
+    reckoned from it is a fact of its own (:mod:`rules.times`).
 
     ``gates`` are those at which the fact can be known (empty: all); ``ask`` is what a person has to verify when it is
     missing; ``silence`` says what a text without any word of the family means: "false" or "absent".
@@ -58,22 +63,44 @@ class Fact:
         """What a value must be, in Chinese."""
         if self.values:
             return f"{'、'.join(self.values)} 之一"
-        return {"bool": "true 或 false", "str": "文字", "int": "整数", "float": "数"}[self.type]
+        words = {"bool": "true 或 false", "str": "文字", "int": "整数", "float": "数"}
+        return words.get(self.type, "带时区的时刻（如 2026-05-06T09:30:00+08:00）")
 
     @property
     def label(self) -> str:
-        return f"{self.description.split('；')[0].split('（')[0]}（{self.name}）"
+        return f"{self.short_name}（{self.name}）"
+
+    @property
+    def short_name(self) -> str:
+        """The first clause of the description, without asides."""
+        return _ASIDE.sub("", self.description).split("；")[0]
 
     def literal(self, value: object) -> Value | None:
         """The value as a rule may compare it, or None if its type is not that of the fact. No guessing: 1 ≠ true."""
         if self.type == "float" and type(value) in (int, float):
+            # Compared as it came: an integer of 400 digits has no float.
+            if not abs(value) < MAX_FLOAT:  # type: ignore[arg-type]
+                return None
             number = float(value)  # type: ignore[arg-type]
-            return number + 0.0 if abs(number) < MAX_FLOAT and round(number, DECIMALS) == number else None
+            return number + 0.0 if round(number, DECIMALS) == number else None
+        if self.type == "instant":
+            return _instant(value)
         if type(value).__name__ != self.type or (self.values and value not in self.values):
             return None
         if isinstance(value, str):
             return value if _sendable(value) else None
         return value if isinstance(value, bool) or abs(value) < MAX_INT else None  # type: ignore[arg-type, return-value]
+
+
+def _instant(value: object) -> str | None:
+    """An aware instant in one way of writing, to the second; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        return None
+    return moment.replace(microsecond=0).isoformat()
 
 
 def _sendable(text: str) -> bool:
@@ -160,6 +187,8 @@ class FactDictionary:
 
     @staticmethod
     def _problem(fact: Fact, value: object) -> str:
+        if fact.type == "instant":
+            return f"应是{fact.wanted}"
         if type(value).__name__ != fact.type and not (fact.type == "float" and type(value) is int):
             return f"应是{fact.wanted}，现在的类型是 {type(value).__name__}"
         if fact.type == "str":

@@ -1,20 +1,24 @@
-"""Rules as one generated Python function: the fast way to evaluate many facts, for backtest and replay over history."""
+"""Rules as one generated Python function: the fast way to evaluate many facts, for backtest and replay over history.
+
+Speeds are counted as everywhere in this project: one evaluation is one set of facts against all the rules.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from rules.ast import LISTS, Condition, Leaf, facts_of, negate
+from rules.ast import Condition, Leaf, leaves, negate
 from rules.fact_dictionary import Facts
 from rules.rule import Rule
 from rules.vocabulary import State
 
-_STATES: tuple[State, ...] = ("pass", "hit", "not_evaluated")
-_SIGNS = {"is": "==", "is_not": "!=", "in": "in", "not_in": "not in", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+#: What the codes of :meth:`GeneratedRules.codes` mean.
+STATES: tuple[State, ...] = ("pass", "hit", "not_evaluated")
+_SIGNS = {"is": "==", "is_not": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 
 class GeneratedRules:
-    """The states of a fixed list of rules over facts that the dictionary has checked."""
+    """The states of a fixed list of rules over facts that the dictionary has checked (none of them None)."""
 
     def __init__(self, rules: Sequence[Rule]):
         self.ids = tuple(rule.id for rule in rules)
@@ -22,41 +26,62 @@ class GeneratedRules:
         scope: dict[str, Callable[[Facts], tuple[int, ...]]] = {}
         # The source is made of fact names that match a strict pattern and of typed literals; no text of a pack is code.
         exec(compile(self.source, "<rules>", "exec"), scope)
-        self._states = scope["states"]
+        #: Facts → 0 (pass), 1 (hit) or 2 (not evaluated) for each rule, in the order of :attr:`ids`.
+        self.codes = scope["codes"]
 
     def states(self, facts: Facts) -> dict[str, State]:
         """Rule id → state, in the order of the rules."""
-        return {rule_id: _STATES[code] for rule_id, code in zip(self.ids, self._states(facts), strict=True)}
+        return dict(zip(self.ids, map(STATES.__getitem__, self.codes(facts)), strict=True))
 
 
 def generate_source(conditions: Sequence[Condition]) -> str:
-    """A function ``states(facts)`` that returns 1 (hit), 0 (pass) or 2 (not evaluated) for each condition.
+    """A function ``codes(facts)`` that returns 0 (pass), 1 (hit) or 2 (not evaluated) for each condition.
 
-    A condition is a hit where it is true and a pass where its opposite is true; where neither is, a fact is missing.
+    A condition is a hit where it is true and a pass where its opposite is true; where neither is, a fact is missing or
+    a parameter unset. The opposite comes first, because most rules pass most orders.
+
+    A missing number is NaN and a missing anything else is None: hardly a comparison then has to ask whether there is a
+    value, because almost none is true of those two.
     """
-    names = sorted({name for condition in conditions for name in facts_of(condition)})
-    lines = ["def states(facts):", "    get = facts.get"]
-    lines += [f"    f_{name} = get({name!r})" for name in names]
+    numeric = _numeric(leaf for condition in conditions for leaf in leaves(condition))
+    lines = ["def codes(facts, NAN=float('nan')):", "    get = facts.get"]
+    lines += [f"    f_{name} = get({name!r}{', NAN' if numeric[name] else ''})" for name in sorted(numeric)]
     lines += ["    return ("]
     for condition in conditions:
-        hit, passed = _expression(condition), _expression(negate(condition))
-        lines.append(f"        1 if {hit} else 0 if {passed} else 2,")
+        hit, passed = _expression(condition, numeric), _expression(negate(condition), numeric)
+        lines.append(f"        0 if {passed} else 1 if {hit} else 2,")
     return "\n".join([*lines, "    )", ""])
 
 
-def _expression(condition: Condition) -> str:
+def _numeric(comparisons: Iterable[Leaf]) -> dict[str, bool]:
+    """Fact → whether the literals it is compared with are numbers."""
+    numeric: dict[str, bool] = {}
+    for leaf in comparisons:
+        numbers = any(type(value) in (int, float) for value in leaf.values)
+        numeric[leaf.fact] = numbers or numeric.get(leaf.fact, False)
+    return numeric
+
+
+def _expression(condition: Condition, numeric: Mapping[str, bool]) -> str:
     """Python that is true exactly where the condition is known to be true."""
     if not isinstance(condition, Leaf):
         word = " and " if condition.op == "all" else " or "
-        return f"({word.join(_expression(part) for part in condition.parts)})"
-    name = f"f_{condition.fact}"
-    if condition.op == "missing":
-        return f"{name} is None"
-    known = f"{name} is not None"
+        return f"({word.join(_expression(part, numeric) for part in condition.parts)})"
+    name, number = f"f_{condition.fact}", numeric[condition.fact]
+    known = f"{name} == {name}" if number else f"{name} is not None"
     if condition.op == "present":
         return known
+    if condition.op == "missing":
+        return f"{name} != {name}" if number else f"{name} is None"
+    if condition.unset:
+        return "False"
+    first = condition.values[0]
+    if isinstance(first, bool) and condition.op in ("is", "is_not"):
+        return f"{name} is {first if condition.op == 'is' else not first}"
     if condition.op == "between":
-        low, high = condition.values
-        return f"({known} and {low!r} <= {name} <= {high!r})"
-    literal = condition.values if condition.op in LISTS else condition.values[0]
-    return f"({known} and {name} {_SIGNS[condition.op]} {literal!r})"
+        return f"{first!r} <= {name} <= {condition.values[1]!r}"
+    if condition.op in ("in", "not_in"):
+        literals = f"{{{', '.join(map(repr, condition.values))}}}"
+        return f"{name} in {literals}" if condition.op == "in" else f"({known} and {name} not in {literals})"
+    compare = f"{name} {_SIGNS[condition.op]} {first!r}"
+    return f"({compare} and {known})" if condition.op == "is_not" else compare

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
-from datetime import date, time
+from dataclasses import dataclass, field
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from rules.ast import leaves
 from rules.calendar import CalendarSettings
+from rules.calendar_settings import read_calendar
 from rules.clause import Clause, parse_document
 from rules.fact_dictionary import FactDictionary, fact_dictionary
 from rules.limit import Limit, check_overlaps, parse_limit
+from rules.overrides import apply_overrides
+from rules.parameter import Parameter, parse_parameter
 from rules.problems import Mark, Problem
 from rules.rule import Rule, parse_rule
+from rules.vocabulary import MAY_BLOCK
 from rules.yaml_reader import Fields, Node, read_yaml
 
 PACK_NAME = r"[a-z][a-z0-9-]*"
 MANIFEST, CLAUSES, LIMITS = "pack.yaml", "clauses.yaml", "limits.yaml"
-_HOUR = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+PARAMETERS, OVERRIDES = "parameters.yaml", "overrides.yaml"
+#: Every other YAML file of a pack holds rules.
+NO_RULES = (MANIFEST, CLAUSES, LIMITS, PARAMETERS, OVERRIDES)
 
 
 @dataclass
@@ -35,12 +40,16 @@ class Reading:
     clause_marks: dict[str, Mark] = field(default_factory=dict)
     clause_owners: dict[str, str] = field(default_factory=dict)
     limits: dict[str, Limit] = field(default_factory=dict)
+    parameters: dict[str, Parameter] = field(default_factory=dict)
     calendar: CalendarSettings = field(default_factory=CalendarSettings)
     title: str = ""
     jurisdiction: str = ""
+    folders: set[Path] = field(default_factory=set)
 
 
-def read_parts(name_or_path: str | Path, *, root: Path) -> tuple[Reading | None, list[Problem]]:
+def read_parts(
+    name_or_path: str | Path, *, root: Path, overrides: Path | None = None
+) -> tuple[Reading | None, list[Problem]]:
     """Read the parts of a pack and what is wrong with them; None when a manifest cannot be used at all."""
     problems: list[Problem] = []
     folder = find_folder(name_or_path, root)
@@ -51,7 +60,10 @@ def read_parts(name_or_path: str | Path, *, root: Path) -> tuple[Reading | None,
     reading = Reading(folder, root, fact_dictionary(), problems)
     if not _read_folder(folder, reading, visiting=()):
         return None, problems
+    if overrides is not None:
+        _read_overrides(overrides, overrides.name, "user", reading)
     check_overlaps(list(reading.limits.values()), problems)
+    _check_parameters(reading)
     return reading, problems
 
 
@@ -66,7 +78,9 @@ def find_folder(name_or_path: str | Path, root: Path) -> Path | None:
 
 
 def _read_folder(folder: Path, reading: Reading, visiting: tuple[str, ...]) -> bool:
-    """Read one folder, its parent first. Returns whether the manifest could be used."""
+    """Read one folder, its parents first, each once. Returns whether the manifest could be used."""
+    if folder in reading.folders:
+        return True
     problems = reading.problems
     node = read_yaml(folder / MANIFEST, f"{folder.name}/{MANIFEST}", problems)
     if node is None:
@@ -79,24 +93,39 @@ def _read_folder(folder: Path, reading: Reading, visiting: tuple[str, ...]) -> b
     )
     name = fields.text("name", pattern=PACK_NAME, example="weifang")
     title, jurisdiction = fields.text("title"), fields.text("jurisdiction")
-    extends = fields.text("extends", required=False)
+    parents = _parents(fields)
     if not fields.ok:
         return False
-    if extends and not _read_parent(extends, folder, fields.mark("extends"), reading, (*visiting, name)):
+    if not all(_read_parent(parent, folder, mark, reading, (*visiting, name)) for parent, mark in parents):
         return False
+    reading.folders.add(folder)
     reading.lineage.insert(0, name)
     reading.title, reading.jurisdiction = title, jurisdiction
-    reading.calendar = _read_calendar(fields, reading.calendar, problems)
+    reading.calendar = read_calendar(fields, reading.calendar, problems)
     _read_clauses(folder, name, reading)
     _check_calendar_clauses(fields, reading)
     _read_limits(folder, name, reading)
+    _read_parameters(folder, name, reading)
+    if (folder / OVERRIDES).is_file():
+        _read_overrides(folder / OVERRIDES, f"{folder.name}/{OVERRIDES}", f"user-{name}", reading)
     for path in sorted(folder.glob("*.yml")):
         mark = Mark(f"{folder.name}/{path.name}", 1, 1)
         problems.append(Problem("E3001", mark, {"problem": "扩展名是 .yml，规则包只认 .yaml"}))
     for path in sorted(folder.glob("*.yaml")):
-        if path.name not in (MANIFEST, CLAUSES, LIMITS):
+        if path.name not in NO_RULES:
             _read_rules(path, name, reading)
     return True
+
+
+def _parents(fields: Fields) -> list[tuple[str, Mark]]:
+    """``extends`` is one name or a list of names."""
+    found = fields.get("extends")
+    if found is not None and isinstance(found.value, list):
+        items = found.value
+        names = fields.texts("extends")
+        return list(zip(names, [item.mark for item in items], strict=True)) if len(names) == len(items) else []
+    name = fields.text("extends", required=False)
+    return [(name, fields.mark("extends"))] if name else []
 
 
 def _read_parent(name: str, folder: Path, mark: Mark, reading: Reading, visiting: tuple[str, ...]) -> bool:
@@ -150,10 +179,57 @@ def _read_limits(folder: Path, name: str, reading: Reading) -> None:
         reading.limits[limit.id] = limit
 
 
+def _read_parameters(folder: Path, name: str, reading: Reading) -> None:
+    for node in _list(folder, PARAMETERS, reading):
+        parameter = parse_parameter(node, pack=name, clauses=reading.clauses, problems=reading.problems)
+        if parameter is None:
+            continue
+        before = reading.parameters.get(parameter.id)
+        if before is not None and before.pack == name:
+            params = {"what": "参数", "id": parameter.id, "first": before.mark}
+            reading.problems.append(Problem("E3011", node.mark, params))
+        elif before is not None and before.type != parameter.type:
+            problem = f"type 是 {parameter.type}，上级“{before.pack}”的是 {before.type}"
+            params = {"parameter": parameter.id, "problem": problem, "hint": "请与上级的 type 一致。"}
+            reading.problems.append(Problem("E3022", node.mark, params))
+        reading.parameters[parameter.id] = parameter
+
+
+def _read_overrides(path: Path, shown: str, document: str, reading: Reading) -> None:
+    node = read_yaml(path, shown, reading.problems)
+    if node is not None:
+        for clause, mark in apply_overrides(node, document, reading.parameters, reading.limits, reading.problems):
+            reading.clauses[clause.id] = clause
+            reading.clause_marks[clause.id] = mark
+            reading.clause_owners[clause.id] = document
+
+
+def _check_parameters(reading: Reading) -> None:
+    """What only the finished pack shows: values that a fact cannot have, and a rule that blocks by a weak value."""
+    for rule in reading.rules.values():
+        for leaf in leaves(rule.when):
+            parameter, fact = reading.parameters.get(leaf.parameter), reading.dictionary.get(leaf.fact)
+            if parameter is None or fact is None:
+                continue
+            for value in parameter.values:
+                if fact.literal(value.value) is None:
+                    params = {"fact": fact.name, "wanted": fact.wanted, "value": value.value}
+                    reading.problems.append(Problem("E3008", parameter.mark, params))
+                confidence = reading.clauses[value.clause].confidence
+                if rule.severity == "block" and confidence not in MAY_BLOCK:
+                    params = {"clause": value.clause, "confidence": confidence, "rule": rule.id}
+                    reading.problems.append(Problem("E3012", parameter.mark, params))
+
+
 def _read_rules(path: Path, name: str, reading: Reading) -> None:
     for node in _list(path.parent, path.name, reading):
         rule = parse_rule(
-            node, pack=name, dictionary=reading.dictionary, clauses=reading.clauses, problems=reading.problems
+            node,
+            pack=name,
+            dictionary=reading.dictionary,
+            clauses=reading.clauses,
+            problems=reading.problems,
+            parameters=reading.parameters,
         )
         if rule is None:
             continue
@@ -163,63 +239,9 @@ def _read_rules(path: Path, name: str, reading: Reading) -> None:
         reading.rules[rule.id] = rule
 
 
-def _read_calendar(fields: Fields, inherited: CalendarSettings, problems: list[Problem]) -> CalendarSettings:
-    """The pack's own settings over the inherited ones: days add up, the rest replaces."""
-    zone = fields.text("time_zone", required=False, default=inherited.time_zone)
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        problems.append(Problem("E3020", fields.mark("time_zone"), {"problem": f"没有时区“{zone}”"}))
-        zone = inherited.time_zone
-    node = fields.get("calendar")
-    if node is None:
-        return replace(inherited, time_zone=zone)
-    inner = Fields(
-        node,
-        "日历",
-        problems,
-        allowed=("holidays", "workdays", "office_hours", "covers_to", "clauses"),
-    )
-    return CalendarSettings(
-        holidays={**inherited.holidays, **_days(inner, "holidays", problems)},
-        workdays={**inherited.workdays, **_days(inner, "workdays", problems)},
-        office_hours=_office_hours(inner, problems) or inherited.office_hours,
-        covers_to=inner.day("covers_to") or inherited.covers_to,
-        clauses=(*inherited.clauses, *inner.texts("clauses")),
-        time_zone=zone,
-    )
-
-
 def _check_calendar_clauses(fields: Fields, reading: Reading) -> None:
     calendar = fields.get("calendar")
     cited = calendar.value.get("clauses") if calendar and isinstance(calendar.value, dict) else None
     for item in cited.value if cited and isinstance(cited.value, list) else ():
         if item.value not in reading.clauses:
             reading.problems.append(Problem("E3009", item.mark, {"clause": item.value}))
-
-
-def _days(fields: Fields, key: str, problems: list[Problem]) -> dict[date, str]:
-    """``[{day: 2026-08-15, name: 那达慕}]`` as a mapping."""
-    days: dict[date, str] = {}
-    for item in fields.items(key):
-        inner = Fields(item, "放假或上班的日子", problems, allowed=("day", "name"))
-        day, name = inner.day("day", required=True), inner.text("name")
-        if day is not None and inner.ok:
-            days[day] = name
-    return days
-
-
-def _office_hours(fields: Fields, problems: list[Problem]) -> tuple[tuple[time, time], ...]:
-    """``[["08:30", "12:00"], ["13:30", "17:30"]]``: each opening before its closing, one after the other."""
-    spans: list[tuple[time, time]] = []
-    for item in fields.items("office_hours"):
-        parts = [part.value for part in item.value] if isinstance(item.value, list) else []
-        if len(parts) != 2 or not all(isinstance(part, str) and _HOUR.fullmatch(part) for part in parts):
-            problems.append(Problem("E3020", item.mark, {"problem": '办公时间写成 ["08:30", "12:00"]'}))
-            return ()
-        opening, closing = (time.fromisoformat(str(part)) for part in parts)
-        if closing <= opening or (spans and opening < spans[-1][1]):
-            problems.append(Problem("E3020", item.mark, {"problem": "办公时间应由早到晚，不能重叠"}))
-            return ()
-        spans.append((opening, closing))
-    return tuple(spans)

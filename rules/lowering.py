@@ -60,6 +60,8 @@ def lower(rules: Sequence[Rule]) -> Lowered:
     for number, rule in enumerate(rules):
         for family, condition in (("h", rule.when), ("p", negate(rule.when))):
             for index, branch in enumerate(branches(condition)):
+                if any(leaf.unset for leaf in branch):
+                    continue
                 cost = branch_cost(branch)
                 if room_rules < 1 or room_leaves < cost:
                     shards.append({SENTINEL: {"all": [{"m": MARKER}]}})

@@ -26,7 +26,10 @@ def branch_count(condition: Condition) -> int:
 
 
 def branches(condition: Condition) -> tuple[Branch, ...]:
-    """The condition as alternatives, each a conjunction of leaves. Call :func:`branch_count` first: it can explode."""
+    """The condition as alternatives, each a conjunction of leaves. Call :func:`branch_count` first: it can explode.
+
+    A comparison that waits for its parameter stays in its branch; such a branch is never known to be true.
+    """
     if isinstance(condition, Leaf):
         return (_simple(condition),)
     if condition.op == "any":

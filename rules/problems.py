@@ -65,6 +65,9 @@ _register(
 )
 _register("E3020", "日历设置不对", "日历设置不对：{problem}。", "请改正 pack.yaml 的 calendar。")
 _register("E3021", "规则测试不对", "规则测试写得不对：{problem}。", "{hint}")
+_register("E3022", "参数不对", "参数“{parameter}”不对：{problem}。", "{hint}")
+_register("E3023", "不认识的参数", "没有名为“{parameter}”的参数。", "{hint}")
+_register("E3024", "用户填写不对", "“{parameter}”填得不对：{problem}。", "{hint}")
 
 _register(
     "E3101", "规则永远不会命中", "规则“{rule}”的条件自相矛盾，永远不会命中：{problem}。", "请改正互相矛盾的条件。"
@@ -76,6 +79,48 @@ _register(
 )
 _register(
     "E3105", "规则测试未通过", "规则测试“{name}”未通过：{problem}。", "请核对规则、测试和条款，三者必有一处不对。"
+)
+_register(
+    "E3106",
+    "规则重复",
+    "规则“{rule}”与“{other}”（{place}）关口、条件、条款和结论都相同，有效期又重叠。",
+    "请删去一条，或用 effective_from、effective_to 把两条错开。",
+)
+_register(
+    "E3107",
+    "规则互相矛盾",
+    "规则“{rule}”与“{other}”（{place}）一个允许、一个不得，却可能同时命中，例如：{facts}。",
+    "请用 priority 分出先后，或给其中一条加上条件。",
+)
+_register(
+    "E3108",
+    "规则被遮住",
+    "规则“{rule}”命中时，“{other}”（{place}）必定同时命中，而依据、结论和处置都相同。",
+    "请删去一条，或写出两者不同的处置。",
+)
+_register(
+    "E3109",
+    "条款没有测试",
+    "条款“{clause}”有规则或时限引用，却没有一条规则测试以它为依据。",
+    "请补一条写明这一条款的测试。",
+)
+_register(
+    "E3110",
+    "时限没有办公时间",
+    "时限“{limit}”按工作小时计，规则包却没有办公时间，算不出到期时刻。",
+    "请在 pack.yaml 的 calendar.office_hours 填写办公时间，或换一个单位。",
+)
+_register(
+    "E3111",
+    "参数没有用到",
+    "参数“{parameter}”没有规则引用它。",
+    "请在规则里用 {{parameter: {parameter}}} 引用，或删去它。",
+)
+_register(
+    "E3112",
+    "没有边界测试",
+    "规则“{rule}”的测试都不在边界上。",
+    "请补一条：施行首日的，或缺少关键事实而预期 not_evaluated 的。",
 )
 
 register("E3201", "时刻缺时区", "“{name}”没有时区。请写成 2026-05-01T09:30:00+08:00 这样带时区的时刻。")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from rules.ast import Condition, facts_of, negate, parse_condition, to_data
+from rules.ast import Condition, facts_of, negate, parameters_of, parse_condition, resolve, to_data
 from rules.clause import Clause
-from rules.fact_dictionary import FactDictionary
+from rules.fact_dictionary import FactDictionary, Value
 from rules.normal_form import MAX_BRANCHES, MAX_LEAVES, branch_cost, branch_count, branches
+from rules.parameter import Parameter
 from rules.problems import Mark, Problem
 from rules.verdict import Disposition
 from rules.vocabulary import EFFECTS, GATES, MAY_BLOCK, SEVERITIES, Effect, Severity
@@ -58,6 +59,15 @@ class Rule:
     def in_force(self, day: date) -> bool:
         return self.effective_from <= day and (self.effective_to is None or day < self.effective_to)
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters that the condition names."""
+        return parameters_of(self.when)
+
+    def resolved(self, values: Mapping[str, Value]) -> Rule:
+        """The rule with the values of its parameters put in."""
+        return replace(self, when=resolve(self.when, values)) if self.parameters else self
+
     def to_data(self) -> dict[str, Any]:
         """Everything that gives the rule its meaning; its place in a file does not."""
         return {
@@ -81,6 +91,7 @@ def parse_rule(
     dictionary: FactDictionary,
     clauses: Mapping[str, Clause],
     problems: list[Problem],
+    parameters: Mapping[str, Parameter] | None = None,
 ) -> Rule | None:
     """Read one rule; what is wrong is added to ``problems`` and None comes back."""
     fields = Fields(node, "规则", problems, allowed=KEYS)
@@ -94,7 +105,8 @@ def parse_rule(
     start, end = fields.span()
     priority = fields.integer("priority", required=False, default=DEFAULT_PRIORITY)
     body = fields.get("when", required=True)
-    when = parse_condition(body, dictionary, problems, gate=gate if gate in GATES else "") if body else None
+    known_gate = gate if gate in GATES else ""
+    when = parse_condition(body, dictionary, problems, gate=known_gate, parameters=parameters) if body else None
     if body is None or when is None or clause is None or not fields.ok:
         return None
     rule = Rule(

@@ -14,8 +14,10 @@ from intake.errors import ZhipaiError
 from rules.calendar import WorkCalendar
 from rules.deadlines import compute_deadlines
 from rules.evaluate import evaluate
+from rules.fact_dictionary import fact_dictionary
 from rules.pack import RulePack
 from rules.problems import Finding, Mark, Problem
+from rules.times import time_facts
 from rules.vocabulary import STAGES, State
 from rules.yaml_reader import Fields, Node, read_yaml
 
@@ -78,7 +80,7 @@ def _parse(node: Node, pack: RulePack, problems: list[Problem]) -> RuleTest | No
     start = _instant(fields, "start", pack, problems) or as_of
     expect, deadlines = _words(fields, "expect", problems), _words(fields, "deadlines", problems)
     clause = fields.text("clause", required=False)
-    facts = _facts(fields, problems)
+    facts = _facts(fields, pack, problems)
     if not fields.ok:
         return None
     if as_of is None or start is None or not (expect or deadlines):
@@ -105,16 +107,23 @@ def _instant(fields: Fields, key: str, pack: RulePack, problems: list[Problem]) 
     found = fields.get(key)
     if found is None:
         return None
-    try:
-        instant = datetime.fromisoformat(str(found.value))
-    except ValueError:
+    instant = _moment(found.value, pack)
+    if instant is None:
         params = {"key": key, "problem": f"“{found.value}”不是 2026-05-06 或 2026-05-06T09:30:00 的写法"}
         problems.append(Problem("E3010", found.mark, params))
+    return instant
+
+
+def _moment(value: object, pack: RulePack) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(str(value))
+    except ValueError:
         return None
     return instant if instant.tzinfo else instant.replace(tzinfo=pack.zone)
 
 
-def _facts(fields: Fields, problems: list[Problem]) -> dict[str, object]:
+def _facts(fields: Fields, pack: RulePack, problems: list[Problem]) -> dict[str, object]:
+    """The facts; an instant without a zone is read in that of the pack."""
     found = fields.get("facts")
     if found is None:
         return {}
@@ -127,6 +136,9 @@ def _facts(fields: Fields, problems: list[Problem]) -> dict[str, object]:
             problems.append(Problem("E3003", node.mark, {"key": name, "wanted": "一个值", "found": node.kind}))
         else:
             facts[name] = node.value
+            fact = fact_dictionary().get(name)
+            if fact is not None and fact.type == "instant" and (moment := _moment(node.value, pack)) is not None:
+                facts[name] = moment
     return facts
 
 
@@ -159,6 +171,9 @@ def run_rule_tests(pack: RulePack) -> TestReport:
             passed += 1
     tested = {rule_id for test in tests for rule_id in test.expect}
     cited = {test.clause for test in tests} | set(pack.calendar.clauses)
+    # A value of a parameter is tested by the rule that compares with it.
+    named = {name for rule in pack.rules if rule.id in tested for name in rule.parameters}
+    cited |= {value.clause for name in named for value in pack.parameters[name].values}
     own_clauses = sorted(key for key, owner in pack.clause_owners.items() if owner == pack.name)
     return TestReport(
         passed=passed,
@@ -171,15 +186,17 @@ def run_rule_tests(pack: RulePack) -> TestReport:
 def _run(test: RuleTest, pack: RulePack, calendar: WorkCalendar) -> list[str]:
     """What came out otherwise than expected."""
     try:
-        return [*_run_rules(test, pack), *_run_deadlines(test, pack, calendar)]
+        return [*_run_rules(test, pack, calendar), *_run_deadlines(test, pack, calendar)]
     except ZhipaiError as error:
         return [error.message]
 
 
-def _run_rules(test: RuleTest, pack: RulePack) -> list[str]:
+def _run_rules(test: RuleTest, pack: RulePack, calendar: WorkCalendar) -> list[str]:
     if not test.expect:
         return []
-    verdicts = {verdict.rule_id: verdict for verdict in evaluate(pack, test.facts, as_of=test.as_of)}
+    facts, reasons = time_facts(pack, test.facts, as_of=test.as_of, calendar=calendar)
+    found = evaluate(pack, facts, as_of=test.as_of, reasons=reasons)
+    verdicts = {verdict.rule_id: verdict for verdict in found}
     wrong: list[str] = []
     for rule_id, state in test.expect.items():
         verdict = verdicts.get(rule_id)
@@ -199,20 +216,26 @@ def _run_deadlines(test: RuleTest, pack: RulePack, calendar: WorkCalendar) -> li
     if not test.deadlines:
         return []
     found = compute_deadlines(
-        pack, kind=test.kind, urgency=test.urgency, start=test.start, as_of=test.as_of, calendar=calendar
+        pack,
+        kind=test.kind,
+        urgency=test.urgency,
+        start=test.start,
+        as_of=test.as_of,
+        calendar=calendar,
+        facts=test.facts or None,
     )
-    deadlines = {deadline.stage: deadline for deadline in found}
+    deadlines = {deadline.key: deadline for deadline in found}
     wrong: list[str] = []
     for stage, expected in test.deadlines.items():
         deadline = deadlines.get(stage)
         if deadline is None:
-            wrong.append(f"没有环节“{stage}”的时限，环节有：{'、'.join(STAGES)}")
+            wrong.append(f"没有环节“{stage}”的时限，算得出的有：{'、'.join(deadlines)}")
             continue
         due = deadline.due_at.replace(tzinfo=None).isoformat() if deadline.due_at else ""
         if due != expected:
-            wrong.append(f"{STAGES[stage]}到期预期 {expected or '无法计算'}，得到 {due or deadline.cause}")
+            wrong.append(f"{STAGES.get(stage, stage)}到期预期 {expected or '无法计算'}，得到 {due or deadline.cause}")
         if due and deadline.clause and deadline.clause.id != test.clause:
-            wrong.append(f"{STAGES[stage]}时限依据的是 {deadline.clause.id}，不是 {test.clause}")
+            wrong.append(f"{STAGES.get(stage, stage)}时限依据的是 {deadline.clause.id}，不是 {test.clause}")
     return wrong
 
 

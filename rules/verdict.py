@@ -34,6 +34,8 @@ class Verdict:
         Why the rule could not be evaluated, in Chinese; empty otherwise.
     pack_id : str
         Name and content hash of the pack.
+    lacking, unset : tuple of str
+        Names of the missing facts and of the parameters without a value for which it could not be evaluated.
     """
 
     rule_id: str
@@ -47,9 +49,12 @@ class Verdict:
     values: dict[str, Value | None]
     cause: str
     pack_id: str
+    lacking: tuple[str, ...] = ()
+    unset: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as JSON."""
         row = {name: getattr(self, name) for name in self.__slots__}
         disposition = asdict(self.disposition) if self.disposition else None
-        return row | {"clause": self.clause.as_dict(), "disposition": disposition, "values": dict(self.values)}
+        row |= {"clause": self.clause.as_dict(), "disposition": disposition, "values": dict(self.values)}
+        return row | {"lacking": list(self.lacking), "unset": list(self.unset)}

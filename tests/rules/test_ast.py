@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from intake.errors import ZhipaiError
 from rules.ast import Group, Leaf, facts_of, negate, to_data
 
 WHEN = (
@@ -57,3 +58,11 @@ def test_words_that_yaml_would_take_for_true_are_not(one_rule, literal):
     with pytest.raises(ZhipaiError) as caught:
         one_rule(f"{{fact: return_requested, is: {literal}}}")
     assert caught.value.code == "E3008"
+
+
+@pytest.mark.parametrize("operator", ["is", "is_not", "lt", "gte"])
+def test_an_instant_is_only_asked_whether_it_is_there(one_rule, operator):
+    assert one_rule("{fact: dispatched_at, present: true}").rules[0].when == Leaf("dispatched_at", "present")
+    with pytest.raises(ZhipaiError, match="return_in_window") as caught:
+        one_rule(f'{{fact: dispatched_at, {operator}: "2026-05-06T09:30:00+08:00"}}')
+    assert caught.value.code == "E3007"

@@ -1,204 +1,18 @@
-"""Deadlines: one function decides every boundary. Tables for what people argue about, an oracle for the rest."""
+"""The deadlines of an order: which limit of a pack binds, from when it counts, what is told when it cannot be known."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from intake.errors import ZhipaiError
-from rules import CalendarSettings, WorkCalendar, compute_deadlines, is_overdue, load_pack
-from rules.deadlines import count
-from rules.limit import LimitValue
+from rules import WorkCalendar, compute_deadlines, load_pack
+from rules.clocks import Duration, Suspension
 
 ZONE = ZoneInfo("Asia/Shanghai")
-HOURS = ((time(8, 30), time(12, 0)), (time(13, 30), time(17, 30)))
-PLAIN, OFFICE = WorkCalendar(), WorkCalendar(CalendarSettings(office_hours=HOURS))
-
-
-def value(amount: int, unit: str) -> LimitValue:
-    return LimitValue(amount, unit, "town-2020#1", date(2020, 1, 1), None)
-
-
-def due(amount: int, unit: str, start: str, calendar: WorkCalendar = PLAIN) -> str:
-    counted = count(value(amount, unit), datetime.fromisoformat(start).replace(tzinfo=ZONE), calendar)
-    return counted if isinstance(counted, str) else counted[0].replace(tzinfo=None).isoformat()
-
-
-# Columns: amount, unit, start, last second in time
-TABLE = [
-    (5, "工作日", "2026-05-06T09:00:00", "2026-05-12T23:59:59"),  # Saturday the 9th is a make-up working day
-    (5, "工作日", "2026-05-06T00:00:00", "2026-05-12T23:59:59"),  # the first second of the day changes nothing
-    (5, "工作日", "2026-05-06T23:59:59", "2026-05-12T23:59:59"),  # nor does the last
-    (1, "工作日", "2026-05-08T18:00:00", "2026-05-09T23:59:59"),  # Friday evening: Saturday works
-    (1, "工作日", "2026-05-15T18:00:00", "2026-05-18T23:59:59"),  # Friday evening: Monday
-    (1, "工作日", "2026-05-16T12:00:00", "2026-05-18T23:59:59"),  # filed on a Saturday
-    (1, "工作日", "2026-02-13T17:00:00", "2026-02-14T23:59:59"),  # before the Spring Festival, Saturday works
-    (2, "工作日", "2026-02-13T17:00:00", "2026-02-24T23:59:59"),  # across the whole Spring Festival
-    (5, "工作日", "2026-09-30T10:00:00", "2026-10-13T23:59:59"),  # National Day, Saturday the 10th works
-    (1, "工作日", "2023-12-29T10:00:00", "2024-01-02T23:59:59"),  # across the year
-    (1, "自然日", "2026-05-06T09:00:00", "2026-05-07T23:59:59"),
-    (3, "自然日", "2026-05-06T09:00:00", "2026-05-09T23:59:59"),  # ends on a working Saturday: stays
-    (4, "自然日", "2026-05-06T09:00:00", "2026-05-11T23:59:59"),  # ends on a Sunday: rolls on to Monday
-    (1, "自然日", "2026-09-30T09:00:00", "2026-10-08T23:59:59"),  # rolls on across National Day
-    (15, "自然日", "2024-02-15T09:00:00", "2024-03-01T23:59:59"),  # 29 February counts
-    (24, "小时", "2026-05-09T10:30:15", "2026-05-10T10:30:15"),  # through the night, no holiday
-    (24, "小时", "2026-09-30T23:59:59", "2026-10-01T23:59:59"),  # hours never roll
-    (30, "分钟", "2026-05-06T23:45:00", "2026-05-07T00:15:00"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("amount", "unit", "start", "expected"), TABLE)
-def test_deadline_without_office_hours(amount, unit, start, expected):
-    assert due(amount, unit, start) == expected
-
-
-OFFICE_TABLE = [
-    (5, "工作日", "2026-05-06T09:00:00", "2026-05-12T17:30:00"),  # 第二百零三条: the end of business
-    (4, "自然日", "2026-05-06T09:00:00", "2026-05-11T17:30:00"),
-    (2, "工作小时", "2026-05-06T09:00:00", "2026-05-06T11:00:00"),
-    (2, "工作小时", "2026-05-06T10:00:00", "2026-05-06T12:00:00"),  # exactly at the closing
-    (2, "工作小时", "2026-05-06T11:00:00", "2026-05-06T14:30:00"),  # across the noon break
-    (2, "工作小时", "2026-05-06T12:30:00", "2026-05-06T15:30:00"),  # begins in the break
-    (2, "工作小时", "2026-05-06T16:30:00", "2026-05-07T09:30:00"),  # over night
-    (2, "工作小时", "2026-05-06T17:30:00", "2026-05-07T10:30:00"),  # begins exactly at the closing
-    (2, "工作小时", "2026-05-08T17:00:00", "2026-05-09T10:00:00"),  # Saturday works
-    (2, "工作小时", "2026-05-15T17:00:00", "2026-05-18T10:00:00"),  # over a weekend
-    (8, "工作小时", "2026-05-06T06:00:00", "2026-05-07T09:00:00"),  # 7.5 hours a day
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("amount", "unit", "start", "expected"), OFFICE_TABLE)
-def test_deadline_with_office_hours(amount, unit, start, expected):
-    assert due(amount, unit, start, OFFICE) == expected
-
-
-def test_office_hours_are_not_guessed():
-    assert "办公时间" in due(2, "工作小时", "2026-05-06T09:00:00")
-
-
-@pytest.mark.parametrize(
-    ("second", "overdue"),
-    [(-1, False), (0, False), (1, True)],
-)
-def test_the_last_second_is_in_time_and_the_next_is_not(second, overdue):
-    last = datetime(2026, 5, 12, 23, 59, 59, tzinfo=ZONE)
-    assert is_overdue(last, last + timedelta(seconds=second)) is overdue
-    assert is_overdue(last, last.replace(microsecond=999_999)) is False
-
-
-def test_start_in_another_zone_is_read_in_the_zone_of_the_pack():
-    start = datetime(2026, 5, 5, 16, 30, tzinfo=UTC)  # already the 6th in Shanghai
-    counted = count(value(1, "工作日"), start, PLAIN)
-    assert not isinstance(counted, str)
-    assert counted[0] == datetime(2026, 5, 7, 23, 59, 59, tzinfo=ZONE)
-
-
-@pytest.mark.parametrize("unit", ["工作日", "自然日", "工作小时"])
-def test_past_the_end_of_the_calendar_nothing_is_guessed(unit):
-    end = PLAIN.coverage_end
-    start = datetime.combine(end, time(18, 0), ZONE)
-    counted = count(value(2, unit), start, OFFICE)
-    assert isinstance(counted, str)
-    assert str(end) in counted
-
-
-def test_hours_need_no_calendar():
-    start = datetime.combine(PLAIN.coverage_end, time(18, 0), ZONE)
-    counted = count(value(24, "小时"), start, PLAIN)
-    assert not isinstance(counted, str)
-
-
-def test_each_counted_day_says_why():
-    counted = count(value(2, "自然日"), datetime(2026, 5, 8, 9, tzinfo=ZONE), PLAIN)
-    assert not isinstance(counted, str)
-    days = [(str(one.day), one.counted, one.why) for one in counted[1]]
-    assert days == [
-        ("2026-05-08", False, "起算当日不计"),
-        ("2026-05-09", True, "劳动节调休上班"),
-        ("2026-05-10", True, "周日"),
-        ("2026-05-11", False, "末日休息，顺延：周一"),
-    ]
-
-
-# ---- an oracle that walks second by second of the day, with nothing in common with the function under test ----------
-
-
-def walk(amount: int, unit: str, start: datetime, calendar: WorkCalendar) -> datetime | None:
-    """Day by day, by the words of the Civil Code; None past the coverage."""
-    last = start.date()
-    counted = 0
-    while counted < amount:
-        last = last + timedelta(days=1)
-        if last > calendar.coverage_end:
-            return None
-        counted += 1 if unit == "自然日" or calendar.is_workday(last) else 0
-    while not calendar.is_workday(last):
-        last = last + timedelta(days=1)
-        if last > calendar.coverage_end:
-            return None
-    closing = calendar.office_hours[-1][1] if calendar.office_hours else time(23, 59, 59)
-    return datetime.combine(last, closing, ZONE)
-
-
-def walk_minutes(amount: int, start: datetime, calendar: WorkCalendar) -> datetime:
-    """Office hours minute by minute."""
-    left, minute = amount * 60, start
-    while left > 0:
-        opened = calendar.is_workday(minute.date()) and any(
-            opening <= minute.time() and minute.time() < closing for opening, closing in calendar.office_hours
-        )
-        left -= opened
-        minute += timedelta(minutes=1)
-    return minute
-
-
-START = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2026, 12, 31, 23, 59, 59)).map(
-    lambda moment: moment.replace(tzinfo=ZONE, microsecond=0, fold=0)
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    amount=st.integers(1, 60),
-    unit=st.sampled_from(["工作日", "自然日"]),
-    start=START,
-    calendar=st.sampled_from([PLAIN, OFFICE]),
-)
-def test_days_agree_with_a_day_by_day_walk(amount, unit, start, calendar):
-    counted = count(value(amount, unit), start, calendar)
-    expected = walk(amount, unit, start, calendar)
-    assert (None if isinstance(counted, str) else counted[0]) == expected
-    if not isinstance(counted, str):
-        assert sum(one.counted for one in counted[1]) == amount
-        assert calendar.is_workday(counted[0].date())
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    amount=st.integers(1, 12),
-    start=st.datetimes(min_value=datetime(2026, 1, 1), max_value=datetime(2026, 11, 1)).map(
-        lambda moment: moment.replace(tzinfo=ZONE, second=0, microsecond=0, fold=0)
-    ),
-)
-def test_office_hours_agree_with_a_minute_by_minute_walk(amount, start):
-    counted = count(value(amount, "工作小时"), start, OFFICE)
-    assert not isinstance(counted, str)
-    assert counted[0] == walk_minutes(amount, start, OFFICE)
-
-
-@settings(max_examples=100, deadline=None)
-@given(amount=st.integers(1, 40), unit=st.sampled_from(["工作日", "自然日", "小时", "工作小时"]), start=START)
-def test_a_later_start_is_never_due_earlier(amount, unit, start):
-    first, second = (count(value(amount, unit), moment, OFFICE) for moment in (start, start + timedelta(hours=7)))
-    if not isinstance(first, str) and not isinstance(second, str):
-        assert first[0] <= second[0]
-
-
-# ---- packs ----------------------------------------------------------------------------------------------------------
+PLAIN = WorkCalendar()
 
 LIMITS = """
 - id: resolve_general
@@ -283,7 +97,8 @@ def test_stages_come_in_their_order_and_as_json(town):
     found = compute_deadlines(town, kind="投诉", start=moment, as_of=moment, calendar=PLAIN)
     assert [one.stage for one in found] == ["sign_in", "resolve"]
     row = found[1].as_dict()
-    assert set(row) == {"stage", "limit", "due_at", "state", "cause", "clause", "days"}
+    assert set(row) == {"stage", "track", "title", "limit", "due_at", "state", "cause", "clause", "days"}
+    assert (row["track"], row["title"]) == ("", "一般办结时限")
     assert row["due_at"] == "2026-05-12T23:59:59+08:00"
     assert row["days"][0] == {"date": "2026-05-06", "counted": False, "why": "起算当日不计"}
 
@@ -294,6 +109,10 @@ def test_stages_come_in_their_order_and_as_json(town):
         ({"start": datetime(2026, 5, 6)}, "E3201"),
         ({"as_of": datetime(2026, 5, 6)}, "E3201"),
         ({"urgency": "火急"}, "E3205"),
+        ({"restarted_at": datetime(2026, 5, 7)}, "E3201"),
+        ({"restarted_at": datetime(2026, 5, 6, 8, 59, tzinfo=ZONE)}, "E3232"),
+        ({"facts": {"no_such_fact": True}}, "E3202"),
+        ({"facts": {"kind": True}}, "E3203"),
     ],
 )
 def test_wrong_arguments_are_refused(town, options, code):
@@ -309,3 +128,91 @@ def test_year_end_orders_of_a_real_pack_are_left_open(as_of):
     found = deadline(pack, start=start, as_of=as_of, calendar=calendar)
     assert found.state == "not_evaluated" and found.limit == "5个工作日"
     assert str(calendar.coverage_end) in found.cause
+
+
+# ---- the course of an order: re-dispatch, suspension, extension -------------------------------------------------------
+
+FIRST = datetime(2026, 5, 6, 9, tzinfo=ZONE)
+COURSE = """
+- id: resolve
+  title: 办结时限
+  stage: resolve
+  values: [{amount: 5, unit: 工作日, clause: town-2020#1}]
+- id: sign_in
+  title: 签收时限
+  stage: sign_in
+  values: [{amount: 2, unit: 小时, clause: town-2020#1}]
+- id: consumer
+  title: 处理投诉
+  stage: resolve
+  track: 消费者权益保护法
+  values: [{amount: 7, unit: 工作日, clause: town-2020#1}]
+"""
+
+
+@pytest.fixture
+def course(write_pack):
+    pack = load_pack(write_pack(limits=COURSE))
+
+    def found(**options) -> dict[str, str]:
+        deadlines = compute_deadlines(pack, kind="投诉", start=FIRST, as_of=FIRST, calendar=PLAIN, facts={}, **options)
+        assert len({one.key for one in deadlines}) == len(deadlines)
+        return {one.key: f"{one.due_at:%m-%d %H:%M}" for one in deadlines}
+
+    return found
+
+
+def test_a_dispatch_that_stays_has_one_clock_for_each_stage(course):
+    assert course() == {
+        "sign_in": "05-06 11:00",
+        "resolve": "05-12 23:59",
+        "消费者权益保护法/resolve": "05-14 23:59",
+    }
+
+
+def test_a_redispatch_starts_the_unit_anew_while_the_whole_course_runs_on(course):
+    assert course(restarted_at=datetime(2026, 5, 8, 15, tzinfo=ZONE)) == {
+        "sign_in": "05-08 17:00",
+        "resolve": "05-14 23:59",
+        "resolve/全程": "05-12 23:59",
+        "消费者权益保护法/resolve": "05-14 23:59",
+    }
+
+
+def test_only_the_whole_course_says_so_in_json(write_pack):
+    pack = load_pack(write_pack(limits=COURSE))
+    deadlines = compute_deadlines(
+        pack, kind="投诉", start=FIRST, as_of=FIRST, calendar=PLAIN, restarted_at=FIRST + timedelta(days=2)
+    )
+    rows = [one.as_dict() for one in deadlines]
+    assert [(row["stage"], row.get("whole_course")) for row in rows] == [
+        ("sign_in", None),
+        ("resolve", None),
+        ("resolve", True),
+    ]
+
+
+def test_where_units_share_one_clock_a_redispatch_changes_nothing(course):
+    assert course(restarted_at=datetime(2026, 5, 8, 15, tzinfo=ZONE), return_clock="run_on") == course()
+
+
+def test_an_extension_reaches_the_hotlines_resolve_and_no_other_clock(course):
+    assert course(extension=Duration(5, "工作日")) == {
+        "sign_in": "05-06 11:00",
+        "resolve": "05-19 23:59",
+        "消费者权益保护法/resolve": "05-14 23:59",
+    }
+
+
+def test_an_extension_is_told_in_the_limit(write_pack):
+    found = deadline(load_pack(write_pack(limits=COURSE)), extension=Duration(10, "工作日"))
+    assert found.limit == "5个工作日，延期10个工作日"
+
+
+def test_a_suspension_stops_every_clock(course):
+    suspension = Suspension(FIRST + timedelta(hours=1), FIRST + timedelta(days=1), "检测鉴定")
+    assert course(suspensions=[suspension]) == {
+        "sign_in": "05-07 10:00",
+        "resolve": "05-13 23:59",
+        "消费者权益保护法/resolve": "05-15 23:59",
+    }

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from intake.errors import ZhipaiError
-from intake.gazetteer import Gazetteer
+from intake.gazetteer import Gazetteer, Place
 from intake.order import WorkOrder
 from intake.prepare import prepare
 from intake.unit import Unit, UnitDirectory
 from rules import derive_facts, evaluate, load_pack
+from rules.derive import derive_return_facts
 from rules.fact_dictionary import Fact, FactDictionary, fact_dictionary
 from rules.words import Family, WordLists, word_lists
 
+NOWHERE = Place()
 ELEMENTS = ("时间", "地点", "对象", "诉求", "联系方式")
 
 
-def prepared(text: str, *, missing: tuple[str, ...] = (), **order: object) -> SimpleNamespace:
+def prepared(text: str, *, missing: tuple[str, ...] = (), place: Place = NOWHERE, **order: object) -> SimpleNamespace:
     """As ``intake.prepare`` returns it, as far as facts are concerned."""
-    return SimpleNamespace(
-        text=text, elements=SimpleNamespace(missing=missing), order=WorkOrder(text=text, **order)  # type: ignore[arg-type]
-    )  # fmt: skip
+    elements = SimpleNamespace(missing=missing, place=place)
+    return SimpleNamespace(text=text, elements=elements, order=WorkOrder(text=text, **order))  # type: ignore[arg-type]
 
 
 def facts_of(text: str, **order: object) -> dict[str, object]:
@@ -92,6 +93,23 @@ TABLE = [
     ("举报有人办假证", "immoral_hint", False),
     ("在外地打工，工资一直拖欠", "out_of_city", True),
     ("外地户口能不能上学", "out_of_city", False),
+    ("党组织关系怎么转到社区", "outside_government_hint", True),
+    ("投诉法官态度恶劣，立案庭不给立案", "outside_government_hint", True),
+    ("家属区的水由部队管辖，已经停水三天", "outside_government_hint", True),
+    ("省军区旁边的路口天天有货车违停", "outside_government_hint", False),
+    ("在检察院站等公交车，司机没有停", "outside_government_hint", False),
+    ("烧烤店客人大声喧哗", "outside_government_hint", False),
+    ("我是退役军人，部队的伤残证怎么换", "outside_government_hint", False),
+    ("朋友欠钱不还，打了欠条", "market_civil_hint", True),
+    ("丈夫婚内出轨，要求离婚", "market_civil_hint", True),
+    ("老板欠钱不还，工资拖了半年", "market_civil_hint", False),
+    ("离婚手续在哪里办理", "market_civil_hint", False),
+    ("三十多个工人在售楼部讨薪", "sensitive_topic", "群体与欠薪"),
+    ("班主任体罚学生", "sensitive_topic", "未成年人与家暴"),
+    ("拖欠工人工资，再不给就要跳楼", "sensitive_topic", "人身危险"),
+    ("恳请领导批示解决停水", "sensitive_topic", None),
+    ("受疫情影响房租能不能减免", "sensitive_topic", None),
+    ("路灯不亮已经一个星期", "sensitive_topic", None),
     ("来电人辱骂话务员，无实质诉求", "harassment", True),
     ("公交司机辱骂乘客", "harassment", False),
     ("市民再次来电，对答复不满意", "handled_claimed", True),
@@ -103,6 +121,42 @@ TABLE = [
     ("建议增加一个公交站", "kind", "建议"),
     ("老人独居需要救助", "kind", "求助"),
     ("路灯不亮", "kind", None),
+    # What opens a statutory clock has to be right more than to be complete.
+    ("在超市购买的电饭锅有质量问题，店家拒绝退货", "sector_consumer", True),
+    ("健身房关门了，会员卡里的钱不给退，找不到商家", "sector_consumer", True),
+    ("某某汽车店消费纠纷的问题", "sector_consumer", True),
+    ("购房交了定金，开发商不予退款", "sector_consumer", False),
+    ("饭店门前三包脏乱差", "sector_consumer", False),
+    ("在饭店消费时手机被盗，派出所不予处理", "sector_consumer", False),
+    ("工商局来电反馈：商家不予退款的工单结果", "sector_consumer", False),
+    ("路灯坏了没人修", "sector_consumer", False),
+    ("这家店卖过期食品", "sector_market_report", True),
+    ("外卖里有虫子，餐厅不承认", "sector_market_report", True),
+    ("楼下饭店没有营业执照", "sector_market_report", True),
+    ("驾驶证过期了去哪里换", "sector_market_report", False),
+    ("是否可以无照经营，请问怎么规定", "sector_market_report", False),
+    ("城管队员说我无照经营，我有营业执照", "sector_market_report", False),
+    ("公众号上的集赞活动是虚假宣传", "sector_advertising", True),
+    ("违规小广告贴满楼道", "sector_advertising", False),
+    ("拆除违法广告牌留下的垃圾没人清", "sector_advertising", False),
+    ("交房半年，小区至今没有开通燃气，要求尽快开通", "sector_gas", True),
+    ("燃气公司多收费，不合理", "sector_gas", True),
+    ("燃气公司的电话是多少", "sector_gas", False),
+    ("燃气管道漏气，无法使用", "sector_gas", False),
+    ("工地老板拖欠两个月工资，一直不发", "sector_labour", True),
+    ("公司不签订劳动合同", "sector_labour", True),
+    ("咨询拖欠工资去哪里反映，需要什么材料", "sector_labour", False),
+    ("学校拖欠工程款，工钱没发", "sector_labour", False),
+    ("商场老板不退还押金", "sector_labour", False),
+    ("此件系信访局转来的信访件，请按期办理", "sector_petition", True),
+    ("我去信访局反映过三次", "sector_petition", False),
+    ("信访工作条例是怎么规定信访事项的", "sector_petition", False),
+    ("业主准备集体上访", "petition_group_hint", True),
+    ("路口聚集了很多人看热闹", "petition_group_hint", False),
+    ("消费者协会已调解过，商家不同意", "dispute_handled_elsewhere", True),
+    ("消费者协会没有受理过", "dispute_handled_elsewhere", False),
+    ("店里进货的一批灯具有质量问题", "non_consumer_purpose", True),
+    ("买来自己家里用的灯具坏了", "non_consumer_purpose", False),
 ]  # fmt: skip
 
 
@@ -111,9 +165,67 @@ def test_words_point_to_facts(text, fact, value):
     assert facts_of(text).get(fact) == value
 
 
-def test_every_family_is_in_the_table():
-    tried = {fact for _, fact, _ in TABLE}
+# Columns: reason for a return, whether evasive, class (None: cannot be told)
+REASONS = [
+    ("职能不符，建议转派", True, "非本部门职责"),
+    ("根据《城市供水条例》第五条，应由水务局负责，不属于我局职责范围", False, "非本部门职责"),
+    ("该处不在我街道，坐标见附图", False, "非本辖区"),
+    ("属市级事权，请派市级部门", False, "层级不符"),
+    ("地址不详，电话两次联系不上", False, "要素缺失"),
+    ("诉求人已起诉，法院已受理", False, "命中不予受理情形"),
+    ("与工单重复，请并单", False, "重复件"),
+    ("产权不清", False, "权属不清"),
+    ("职责交叉，请其他部门处理", True, "职责交叉"),
+    ("属历史遗留问题", True, "历史遗留"),
+    ("诉求人无理取闹", True, "诉求人无理"),
+    ("不是我们科室负责", True, "内部分工"),
+    ("年底人手不足", True, "人手不足"),
+    ("即将到期，来不及核实", True, "临近到期"),
+    (" \n", True, "空理由"),
+    ("已与水务局会商，对方同意接收", False, None),
+]
+
+
+@pytest.mark.parametrize(("reason", "evasive", "kind"), REASONS)
+def test_the_reason_of_a_return_becomes_facts(reason, evasive, kind):
+    facts = derive_return_facts(reason)
+    assert (facts["return_reason_evasive"], facts.get("return_reason_hint")) == (evasive, kind)
+    assert facts["return_reason_length"] == len("".join(reason.split()))
+    assert fact_dictionary().check(facts) == facts
+
+
+def test_every_family_is_in_a_table():
+    tried = {fact for _, fact, _ in TABLE} | {"return_reason_evasive", "return_reason_hint"}
     assert {family.fact for family in word_lists().families} <= tried
+    hint = fact_dictionary().get("return_reason_hint")
+    assert hint is not None and set(hint.values) == {kind for _, _, kind in REASONS if kind}
+
+
+def test_an_order_is_not_read_as_the_reason_of_a_return():
+    facts = facts_of("村里说人手不足，属历史遗留，职能不符")
+    assert not {"return_reason_evasive", "return_reason_hint", "return_reason_length"} & set(facts)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("路灯不亮", 1),
+        ("1、路灯不亮。2、井盖破了。3、垃圾没人收", 3),
+        ("一是楼道堆物，二是电梯老坏", 2),
+        ("（一）噪声大（二）油烟重", 2),
+        ("①占道②噪声③油烟④无证", 4),
+        ("第一，没有公示；第二，没有听证", 2),
+        ("路灯不亮，另反映垃圾没人收", 2),
+        ("停车费1.5元，收了2.5元", 1),
+        ("3、4号楼之间的路坏了", 1),
+        ("2、路灯不亮", 1),
+        ("三1班和三2班的老师", 1),
+        ("一、二层漏水", 1),
+    ],
+)
+def test_matters_are_counted(text, count):
+    facts = facts_of(text)
+    assert (facts["matter_count"], facts["mixed_matters"]) == (count, count > 1)
 
 
 @pytest.mark.parametrize("text", ["路灯不亮已经一个星期", "楼下广场舞太吵", "🚒", "。，！", "a" * 8000, "\ud800坏字"])
@@ -161,6 +273,7 @@ def directory() -> UnitDirectory:
             Unit("云汀市城市管理局", function="城市管理局", aliases=("市城管局", "城管")),
             Unit("云汀市临江区城市管理局", level="区", function="城市管理局", district="临江区"),
             Unit("云汀市水务局", function="水务局"),
+            Unit("云汀市旧水务局", function="水务局", effective_to=date(2020, 1, 1), successor="云汀市水务局"),
             Unit("江湾街道办事处", level="街镇", function="街道办事处", district="临江区"),
         ]
     )
@@ -184,6 +297,39 @@ def directory() -> UnitDirectory:
 def test_ranking_becomes_facts(directory, text, units, expected):
     facts = derive_facts(prepared(text), ranking_units=units, directory=directory)
     assert {name: facts.get(name) for name in expected} == expected
+
+
+DAY = datetime(2026, 5, 6, 9, tzinfo=ZoneInfo("Asia/Shanghai"))
+
+
+@pytest.mark.parametrize(
+    ("unit", "place", "filed", "expected"),
+    [
+        ("云汀市水务局", Place("临江区"), "", {"unit_in_force": True, "unit_district_matches": True}),
+        ("云汀市临江区城市管理局", Place("临江区"), "", {"unit_district_matches": True}),
+        ("云汀市临江区城市管理局", Place("北山区"), "", {"unit_district_matches": False}),
+        ("云汀市临江区城市管理局", NOWHERE, "北山区", {"unit_district_matches": False, "district_known": True}),
+        ("云汀市临江区城市管理局", NOWHERE, "", {"unit_district_matches": None, "district_known": False}),
+        ("江湾街道办事处", Place("临江区", "江湾街道"), "", {"unit_street_matches": True}),
+        ("江湾街道办事处", Place("临江区", "石桥镇"), "", {"unit_street_matches": False}),
+        ("江湾街道办事处", Place("临江区"), "", {"unit_street_matches": None}),
+        ("没有登记的单位", Place("临江区"), "", {"unit_in_force": False, "unit_district_matches": None}),
+        ("云汀市旧水务局", NOWHERE, "", {"unit_in_force": False}),
+    ],
+)
+def test_the_first_unit_is_held_against_day_and_place(directory, unit, place, filed, expected):
+    order = prepared("路灯不亮", place=place, district=filed)
+    facts = derive_facts(order, received_at=DAY, ranking_units=[unit], directory=directory)
+    assert {name: facts.get(name) for name in expected} == expected
+
+
+def test_without_day_or_directory_nothing_is_said_of_the_unit(directory):
+    names = {"unit_in_force", "unit_district_matches"}
+    undated = derive_facts(prepared("路灯不亮"), ranking_units=["云汀市水务局"], directory=directory)
+    assert names & set(undated) == {"unit_district_matches"}
+    for other in (None, UnitDirectory([])):
+        facts = derive_facts(prepared("路灯不亮"), received_at=DAY, ranking_units=["云汀市水务局"], directory=other)
+        assert not names & set(facts)
 
 
 @pytest.mark.parametrize("name", ["national", "weifang", "jinan"])
@@ -218,6 +364,7 @@ def test_a_petition_by_word_of_mouth_is_for_a_person_to_verify(as_of):
         (Family("a", "kind", "-", ("字",), value="表扬"), "不能作"),
         (Family("a", "harassment", "NA16", ("字",)), "situation"),
         (Family("a", "harassment", "NA14", ()), "words"),
+        (Family("a", "harassment", "NA14", ("字",), of="reply"), "of"),
     ],
 )
 def test_a_wrong_word_list_is_refused(family, problem):

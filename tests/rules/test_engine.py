@@ -27,6 +27,7 @@ def random_facts(seed: int) -> dict[str, object]:
         if source.random() < 0.3:
             continue
         values = {"bool": [True, False], "int": range(12), "str": list(fact.values) or ["某单位"], "float": [0.5]}
+        values["instant"] = ["2026-05-06T09:30:00+08:00", "2026-05-06T01:30:00Z"]
         facts[fact.name] = source.choice(list(values[fact.type]))
     return facts
 
@@ -43,6 +44,17 @@ def test_no_verdict_depends_on_the_engine(pack, as_of, gate):
             assert found.engine == engine.kind
             assert found.disagreements == ()
     assert [engine.disagreement_count + engine.fault_count for engine in engines] == [0, 0]
+
+
+@pytest.mark.parametrize("kind", ["durable", "python"])
+def test_rules_that_pass_may_be_left_out_and_nothing_else(pack, as_of, kind):
+    engine = RuleEngine(pack, kind=kind)
+    for seed in range(20):
+        facts = random_facts(seed)
+        everything = engine.evaluate(facts, as_of=as_of, gate="acceptance")
+        spoken = engine.evaluate(facts, as_of=as_of, gate="acceptance", passed=False)
+        assert spoken.verdicts == tuple(one for one in everything.verdicts if one.state != "pass")
+        assert (spoken.engine, spoken.disagreements) == (everything.engine, ())
 
 
 def test_without_durable_rules_the_reference_serves_and_says_so(pack, as_of, monkeypatch):
@@ -76,7 +88,8 @@ def test_a_disagreement_is_flagged_counted_and_answered_by_the_reference(pack, a
 def test_a_rule_that_durable_forgets_is_a_disagreement(pack, as_of, monkeypatch):
     engine = RuleEngine(pack)
     monkeypatch.setattr(engine._compiled, "states", lambda facts, *, gate=None: {})
-    assert len(engine.evaluate({}, as_of=as_of, gate="return").disagreements) == 4
+    found = engine.evaluate({}, as_of=as_of, gate="return")
+    assert set(found.disagreements) == {verdict.rule_id for verdict in found.verdicts}
 
 
 @needs_durable

@@ -156,3 +156,12 @@ def test_wrong_arguments_are_refused_with_a_code(one_rule, as_of, facts, argumen
         evaluate(pack, facts, **({"as_of": as_of} | arguments))
     assert caught.value.code == code
     assert "长长" not in str(caught.value)  # the value never reaches a message
+
+
+def test_a_short_trace_has_the_same_outcome_and_the_same_gaps():
+    parts = [A, B, Leaf("returned_count", "gte", (), "return_max_count"), Leaf("unit_dispute", "missing")]
+    for op, (left, right) in product(("all", "any"), product(THREE, THREE)):
+        condition = Group(op, (Group("any", (parts[0], parts[2])), Group("all", (parts[1], parts[3])), parts[0]))
+        full, brief = (judge(condition, facts_for(left, right), brief=brief) for brief in (False, True))
+        assert (brief.outcome, brief.lacking(), brief.unset()) == (full.outcome, full.lacking(), full.unset())
+        assert len(full.steps) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -82,3 +83,23 @@ def test_none_is_missing_and_order_is_by_name():
 def test_near_names_are_suggested():
     with pytest.raises(ZhipaiError, match="emergency_hit"):
         fact_dictionary().check({"emergency_hits": True})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2026-05-06T09:30:00+08:00",
+        "2026-05-06T09:30:00.750+08:00",
+        datetime(2026, 5, 6, 9, 30, tzinfo=timezone(timedelta(hours=8))),
+    ],
+)
+def test_an_instant_is_kept_to_the_second_with_its_zone(value):
+    assert fact_dictionary().check({"due_at": value}) == {"due_at": "2026-05-06T09:30:00+08:00"}
+
+
+@pytest.mark.parametrize("value", ["2025-04-07T08:15:00", "2025-04-07", "明天", datetime(2025, 4, 7), 20250407, True])
+def test_an_instant_without_a_zone_is_refused_and_not_repeated(value):
+    with pytest.raises(ZhipaiError, match="带时区的时刻") as caught:
+        fact_dictionary().check({"due_at": value})
+    assert caught.value.code == "E3203"
+    assert str(value) not in caught.value.message

@@ -80,10 +80,10 @@ def test_the_same_pack_has_the_same_id_in_any_place(tmp_path):
 
 def test_a_pack_inherits_rules_clauses_and_limits():
     national, weifang = load_pack("national"), load_pack("weifang")
-    assert weifang.lineage == ("weifang", "national")
+    assert (weifang.lineage[0], weifang.lineage[-1]) == ("weifang", "national")
     assert {rule.id for rule in national.rules} < {rule.id for rule in weifang.rules}
     assert set(national.clauses) < set(weifang.clauses)
-    assert [limit.pack for limit in weifang.limits] == ["weifang"] * 4
+    assert [limit.pack for limit in weifang.limits if not limit.track] == ["weifang"] * 4
     assert weifang.calendar.clauses == national.calendar.clauses
 
 
@@ -151,3 +151,42 @@ def test_limits_may_be_told_apart_by_kind(write_pack):
         "- {id: c, title: 丙, stage: resolve, note: 空}\n"
     )
     assert len(load_pack(write_pack(limits=text)).limits) == 3
+
+
+def manifest(name: str, extends: str) -> str:
+    return f"name: {name}\ntitle: 某\njurisdiction: 某\nextends: {extends}\n"
+
+
+def test_a_pack_extends_several_and_a_common_ancestor_is_read_once(write_pack):
+    def at_home(name: str, rule: str, **files: str) -> Path:
+        return write_pack(folder=name, clauses="[]", rules=RULE.format(id=rule), **files)
+
+    write_pack(rules=RULE.format(id="TN-RET-001"), limits="- {id: resolve, title: 办结, stage: resolve, note: 未填}")
+    at_home("left", "LE-RET-001", pack=manifest("left", "town"))
+    limits = "- {id: resolve, title: 办结, stage: resolve, values: [{amount: 3, unit: 工作日, clause: town-2020#1}]}"
+    at_home("right", "RI-RET-001", pack=manifest("right", "[town]"), limits=limits)
+    bottom = at_home("bottom", "BO-RET-001", pack=manifest("bottom", "[left, right, town]"))
+    pack = load_pack(bottom)
+    assert pack.lineage == ("bottom", "right", "left", "town")
+    assert [rule.id for rule in pack.rules] == ["BO-RET-001", "LE-RET-001", "RI-RET-001", "TN-RET-001"]
+    assert [(limit.pack, bool(limit.values)) for limit in pack.limits] == [("right", True)]
+
+
+def test_one_rule_id_in_two_parents_is_refused(write_pack):
+    write_pack()
+    for name in ("left", "right"):
+        write_pack(folder=name, clauses="[]", pack=manifest(name, "town"), rules=RULE.format(id="TN-RET-001"))
+    with pytest.raises(ZhipaiError, match=r"left/rules\.yaml:2:3") as caught:
+        load_pack(write_pack(folder="bottom", clauses="[]", pack=manifest("bottom", "[left, right]")))
+    assert (caught.value.code, caught.value.where) == ("E3011", "right/rules.yaml:2:3")
+
+
+@pytest.mark.parametrize(
+    ("extends", "code"),
+    [("[town, nowhere]", "E3014"), ("[town, 7]", "E3003"), ("{a: b}", "E3003"), ("[town, bottom]", "E3014")],
+)
+def test_extends_that_cannot_be_followed_is_refused(write_pack, extends, code):
+    write_pack()
+    with pytest.raises(ZhipaiError) as caught:
+        load_pack(write_pack(folder="bottom", clauses="[]", pack=manifest("bottom", extends)))
+    assert (caught.value.code, caught.value.where.startswith("bottom/pack.yaml:4:")) == (code, True)
