@@ -10,13 +10,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import batch, http_latency, peer, rule_engines, triage_cpu
+from benchmarks import batch, http_latency, peer, rule_backtest, rule_engines, triage_cpu
 
 ALL = {
     "triage_cpu": triage_cpu,
     "http_latency": http_latency,
     "batch": batch,
     "rule_engines": rule_engines,
+    "rule_backtest": rule_backtest,
     "peer": peer,
 }
 
@@ -33,4 +34,5 @@ def main() -> None:
     Console(width=160).print(table)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ import yaml
 
 from intake.column_names import COMMON_NAMES, plain_name
 from intake.errors import ZhipaiError, register
+from intake.function_duties import FunctionDuties
 from intake.unit import UnitDirectory
 
 register("E1301", "列映射有误", "列映射“{path}”有误：{problem}。写法见 datasets/mappings/README.md。")
@@ -70,12 +71,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class DirectorySource:
-    """What says which units there are, beside the orders: a directory (.yaml, .json), or a table (.csv) and its columns."""
+    """What says which units there are, beside the orders: a directory (.yaml, .json), or a table (.csv) and its columns.
+
+    ``duties`` is a file of what offices of each function do anywhere, for units that come without a list of duties.
+    """
 
     file: str
     name: str = ""
     function: str = ""
     district: str = ""
+    duties: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,9 @@ class Mapping:
                 raise ZhipaiError(
                     "E1301", {"path": path.name, "problem": f"标签对照“{labels_path.name}”读不出来"}
                 ) from error
+        if isinstance(data, dict) and isinstance(data.get("directory"), dict) and data["directory"].get("duties"):
+            # Like the labels it belongs to the mapping, not to the orders.
+            data["directory"]["duties"] = str(path.parent / str(data["directory"]["duties"]))
         return cls.from_dict(data, where=path.name)
 
     @classmethod
@@ -186,12 +194,14 @@ class Mapping:
                 "E1304",
                 {"path": source.file, "problem": f"没有列“{'、'.join(missing)}”，现有的列：{'、'.join(columns)}"},
             )
+        known = FunctionDuties.from_file(Path(source.duties)) if source.duties else None
         return UnitDirectory.from_rows(
             {
                 "name": row[source.name],
-                "function": row[source.function] if source.function else "",
+                "function": (function := row[source.function] if source.function else ""),
                 "district": row[source.district] if source.district else "",
                 "level": "区" if source.district and row[source.district] not in ("", "市级") else "市",
+                "duties": known.of(function or row[source.name]) if known else (),
             }
             for row in rows
         )
@@ -239,7 +249,7 @@ def _problems(data: Any) -> Iterator[str]:
     except (ZoneInfoNotFoundError, ValueError):
         yield f"不认识的时区“{data['time_zone']}”，应写成 Asia/Shanghai 这样"
     directory = data.get("directory") or {}
-    yield from _unknown("directory 里", directory, ("file", "name", "function", "district"))
+    yield from _unknown("directory 里", directory, ("file", "name", "function", "district", "duties"))
     if directory and not directory.get("file"):
         yield "directory 里要写 file（单位名录或对照表的文件名）"
     if str(directory.get("file", "")).endswith(".csv") and not directory.get("name"):

@@ -66,7 +66,7 @@ def triage_file(
     total = done = abstained = failed = 0
     writer = open_writer(out, [*theirs, *OUR_COLUMNS])
     try:
-        with (Here if len(first) <= SMALL else Processes).opened(settings) as pool:
+        with (Here if len(first) <= SMALL else Processes).opened(settings, as_of) as pool:
             for row, outcome in _propose(rows, pool, as_of=as_of, ahead=2 * settings.workers):
                 total += 1
                 if isinstance(outcome, Proposal):
@@ -117,7 +117,7 @@ def _cells(outcome: Proposal | ZhipaiError) -> list[str]:
     hits = [
         verdict["title"] for verdict in outcome.verdicts if verdict["state"] == "hit" and verdict["effect"] != "allow"
     ]
-    resolve = next((one for one in outcome.deadlines if one["stage"] == "resolve"), None)
+    resolve = next((one for one in outcome.deadlines if one["stage"] == "resolve" and not one["track"]), None)
     due = "" if resolve is None else (resolve["due_at"] or f"无法判断：{resolve['cause']}")
     return [
         *units,

@@ -11,24 +11,19 @@ from datetime import datetime
 from typing import Any, Literal
 
 import rfc8785
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, insert, select
 
 from intake.errors import ZhipaiError, register
 from intake.pii import mask_pii
 from intake.unit import UnitDirectory
 from service.db.engine import reading, writing
 from service.db.tables import DECISIONS, OUTBOX, ROUTINGS
+from service.log import Recorded, append_record, standing_record
 from service.orders import read_proposal
 
 register("E6401", "改派缺少理由", "选择的单位不是建议的第一位，属于改派，请在 reason 里写明理由（至少 2 个字）。")
 register(
     "E6402", "采纳的单位不符", "“采纳”只能选建议的第一位“{first}”。要派给“{unit}”，请用“改派”（override）并写明理由。"
-)
-register(
-    "E6403",
-    "幂等键重复",
-    "这个幂等键已经用于另一个不同的决定。请为新的决定换一个键；重发同一个决定时内容须完全一致。",
-    status=409,
 )
 register("E6404", "没有这条决定", "没有编号为“{decision_id}”的决定。请核对编号。", status=404)
 register("E6405", "没有可采纳的建议", "这条建议没有推荐单位，不能“采纳”。请用“改派”（override）指定单位并写明理由。")
@@ -51,18 +46,6 @@ class DecisionRequest:
         """Tells a repeat of the same decision from another decision under the same key."""
         content = [self.proposal_id, self.action, self.unit, self.actor, self.reason]
         return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A decision as it stands in the log (canonical JSON); ``repeated`` if the key was seen and nothing was written."""
-
-    content: bytes
-    repeated: bool
-
-    @property
-    def record(self) -> dict[str, Any]:
-        return json.loads(self.content)
 
 
 def decide(
@@ -90,56 +73,39 @@ def decide(
         for something else, E6001–E6004 database.
     """
     with writing(engine) as connection:
-        standing = connection.execute(
-            select(DECISIONS.c.request_hash, DECISIONS.c.record).where(
-                DECISIONS.c.idempotency_key == request.idempotency_key
-            )
-        ).first()
+        digest = request.digest()
+        standing = standing_record(connection, key=request.idempotency_key, digest=digest)
         if standing is not None:
-            if standing.request_hash != request.digest():
-                raise ZhipaiError("E6403")
-            return Recorded(standing.record, repeated=True)
+            return standing
         order_id, canonical = read_proposal(connection, request.proposal_id)
         proposal = json.loads(canonical)
         _check_choice(request, proposal)
         directory().require(request.unit, at)
-        decision_id = f"d-{uuid.uuid4().hex}"
-        previous = connection.execute(select(func.max(DECISIONS.c.sequence))).scalar()
-        # Stands for the proposal while the record around it is written. Random: nobody can have put it into a field.
-        place = uuid.uuid4().hex
-        record = {
-            "sequence": (previous or 0) + 1,
-            "decision_id": decision_id,
-            "kind": "dispatch",
-            "order_id": order_id,
-            "actor": request.actor,
-            "action": request.action,
-            "unit": request.unit,
-            "reason": mask_pii(request.reason).text,
-            "decided_at": at.isoformat(),
-            "as_of": proposal["as_of"],
-            "proposal_id": request.proposal_id,
-            "proposal": place,
-            "snapshot": proposal["snapshot"],
-            "software": software,
-            "request_id": request_id,
-        }
-        # The proposal is canonical JSON already: it is put in as it stands, not parsed and written once more.
-        content = rfc8785.dumps(record).replace(f'"{place}"'.encode(), canonical.encode(), 1)
-        connection.execute(
-            insert(DECISIONS).values(
-                sequence=record["sequence"],
-                decision_id=decision_id,
-                idempotency_key=request.idempotency_key,
-                request_hash=request.digest(),
-                order_id=order_id,
-                proposal_id=request.proposal_id,
-                action=request.action,
-                unit=request.unit,
-                record=content,
-                record_hash=hashlib.sha256(content).hexdigest(),
-                created_at=at.isoformat(),
-            )
+        decision_id, content = append_record(
+            connection,
+            kind="dispatch",
+            body={
+                "order_id": order_id,
+                "actor": request.actor,
+                "action": request.action,
+                "unit": request.unit,
+                "reason": mask_pii(request.reason).text,
+                "as_of": proposal["as_of"],
+                "proposal_id": request.proposal_id,
+                "snapshot": proposal["snapshot"],
+                "software": software,
+                "request_id": request_id,
+            },
+            key=request.idempotency_key,
+            digest=digest,
+            at=at,
+            columns={
+                "order_id": order_id,
+                "proposal_id": request.proposal_id,
+                "action": request.action,
+                "unit": request.unit,
+            },
+            canonical={"proposal": canonical.encode()},
         )
         connection.execute(
             insert(ROUTINGS).values(
@@ -150,7 +116,7 @@ def decide(
             insert(OUTBOX).values(
                 event_id=f"e-{uuid.uuid4().hex}",
                 decision_id=decision_id,
-                event=_event(record),
+                event=_event(decision_id, order_id, request, at),
                 created_at=at.isoformat(),
                 delivered=False,
             )
@@ -179,13 +145,18 @@ def _check_choice(request: DecisionRequest, proposal: dict[str, Any]) -> None:
         raise ZhipaiError("E6401")
 
 
-def _event(record: dict[str, Any]) -> dict[str, Any]:
+def _event(decision_id: str, order_id: str, request: DecisionRequest, at: datetime) -> dict[str, Any]:
     """A CloudEvents 1.0 envelope with ids only: whoever needs more asks for the decision."""
     return {
         "specversion": "1.0",
         "type": "zhipai.decision.recorded",
         "source": "/v1/decisions",
-        "id": record["decision_id"],
-        "time": record["decided_at"],
-        "data": {name: record[name] for name in ("decision_id", "order_id", "action", "unit")},
+        "id": decision_id,
+        "time": at.isoformat(),
+        "data": {
+            "decision_id": decision_id,
+            "order_id": order_id,
+            "action": request.action,
+            "unit": request.unit,
+        },
     }

@@ -17,6 +17,11 @@ REQUEST_SECONDS = Histogram(
 PROPOSALS = Counter("zhipai_proposals_total", "给出的建议数", ["abstained"])
 DECISIONS = Counter("zhipai_decisions_total", "记录的决定数", ["action"])
 ENGINE_DISAGREEMENTS = Counter("zhipai_engine_disagreements_total", "两个规则引擎结论不一致的次数")
+SHADOW_ORDERS = Counter("zhipai_shadow_orders_total", "影子规则包比较过的工单", ["outcome"])
+SHADOW_DIFFERENCES = Counter(
+    "zhipai_shadow_differences_total", "影子规则包与现行规则说法不同", ["rule", "clause", "live", "shadow"]
+)
+SHADOW_FAILURES = Counter("zhipai_shadow_failures_total", "影子规则包出错", ["kind"])
 RELOADS = Counter("zhipai_reloads_total", "模型或知识的热更新次数", ["outcome"])
 
 

@@ -32,8 +32,8 @@ class Here:
 
     @classmethod
     @contextmanager
-    def opened(cls, settings: Settings) -> Iterator[Here]:
-        yield cls(open_snapshot(settings))
+    def opened(cls, settings: Settings, as_of: datetime) -> Iterator[Here]:
+        yield cls(open_snapshot(settings, as_of))
 
     def submit(self, orders: Sequence[WorkOrder], as_of: datetime) -> Future[list[Proposal]]:
         future: Future[list[Proposal]] = Future()
@@ -49,10 +49,12 @@ class Processes:
 
     @classmethod
     @contextmanager
-    def opened(cls, settings: Settings) -> Iterator[Processes]:
+    def opened(cls, settings: Settings, as_of: datetime) -> Iterator[Processes]:
         """As many as the service has. Spawned, not forked: the encoder's threads do not survive a fork."""
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(settings.workers, mp_context=context, initializer=_load, initargs=(settings,)) as pool:
+        with ProcessPoolExecutor(
+            settings.workers, mp_context=context, initializer=_load, initargs=(settings, as_of)
+        ) as pool:
             yield cls(pool)
 
     def submit(self, orders: Sequence[WorkOrder], as_of: datetime) -> Future[list[Proposal]]:
@@ -62,9 +64,9 @@ class Processes:
 _snapshot: Snapshot | None = None
 
 
-def _load(settings: Settings) -> None:
+def _load(settings: Settings, as_of: datetime) -> None:
     global _snapshot
-    _snapshot = open_snapshot(settings)
+    _snapshot = open_snapshot(settings, as_of)
     # What was loaded stays; see service.api.app.
     gc.collect()
     gc.freeze()

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from intake.errors import ZhipaiError
 from models.ranker import UnitRanker
+from service import clock
 from service.db.engine import check_version, make_engine
 from service.entries import current_revision
 from service.logging import get_logger
 from service.metrics import RELOADS
+from service.readiness import rules_say, version_says
+from service.rule_watch import RuleWatch
 from service.settings import Settings
-from service.snapshot import Snapshot, load_knowledge, load_snapshot
+from service.shadow import Shadow
+from service.snapshot import Snapshot, load_knowledge, load_snapshot, with_rules
+from service.work_calendar import calendar_stamp, load_calendar
 from training.registry import champion
 
 
 class Runtime:
-    """Loads a snapshot at the start and swaps in a new one when a model is promoted or knowledge changes.
+    """Loads a snapshot at the start and swaps in a new one when a model is promoted, knowledge changes, a year of
+    holidays is imported, or another version of the rules comes into force.
 
     A reload happens aside and becomes visible in one assignment, so that a request sees one consistent snapshot. A
     reload that fails leaves the old snapshot in force and is reported by ``/readyz`` until it succeeds.
@@ -32,10 +39,28 @@ class Runtime:
         check_version(self.engine)
         self._version = self._champion_version()
         self._revision = current_revision(self.engine)
-        self.snapshot: Snapshot = load_snapshot(settings, self.engine)
+        self._calendar = calendar_stamp(settings)
+        self._rules = RuleWatch(settings, self.engine)
+        now = clock.now(settings.time_zone)
+        self._rules.look(now)
+        self.snapshot: Snapshot = load_snapshot(settings, self.engine, as_of=now)
         self.reload_problem = ""
+        self.shadow = Shadow(settings)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def snapshot_at(self, as_of: datetime | None) -> Snapshot:
+        """The snapshot in force, with the rules of that instant where one is given."""
+        if as_of is None:
+            return self.snapshot
+        return self._rules.snapshot_at(self.snapshot, as_of)
+
+    def rules_say(self) -> str:
+        """What the rules say of themselves, for ``/readyz``."""
+        snapshot, now = self.snapshot, clock.now(self.settings.time_zone)
+        engine = rules_say(snapshot.rules, wanted=self.settings.rule_engine)
+        waiting = sum(one.effective_from > now for one in self._rules.publications)
+        return version_says(engine, snapshot.rules.pack, snapshot.publication, waiting=waiting)
 
     def _champion_version(self) -> str:
         version = champion(self.settings.mlruns)
@@ -44,11 +69,13 @@ class Runtime:
     def start(self) -> None:
         self._thread = threading.Thread(target=self._watch, name="zhipai-reload", daemon=True)
         self._thread.start()
+        self.shadow.start()
 
     def close(self) -> None:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
+        self.shadow.close()
         self.snapshot.rules.close()
         self.engine.dispose()
 
@@ -64,7 +91,10 @@ class Runtime:
     def refresh(self) -> bool:
         """Look once; returns whether a new snapshot was put in force."""
         version, revision = self._champion_version(), current_revision(self.engine)
-        if (version, revision) == (self._version, self._revision):
+        stamp = calendar_stamp(self.settings)
+        publication = self._rules.look(clock.now(self.settings.time_zone))
+        same_rules = publication == self.snapshot.publication
+        if same_rules and (version, revision, stamp) == (self._version, self._revision, self._calendar):
             return False
         snapshot = self.snapshot
         if version != self._version:
@@ -75,8 +105,15 @@ class Runtime:
         if revision != self._revision:
             knowledge = load_knowledge(self.settings, self.engine, snapshot.encoder)
             snapshot = replace(snapshot, knowledge=knowledge)
-        self.snapshot, self._version, self._revision = snapshot, version, revision
+        if not same_rules:
+            snapshot = with_rules(snapshot, self.settings, self.engine, publication)
+        elif stamp != self._calendar:
+            snapshot = replace(snapshot, calendar=load_calendar(self.settings, snapshot.rules.pack))
+        self.snapshot = snapshot
+        self._version, self._revision, self._calendar = version, revision, stamp
+        self._rules.forget()
         self.reload_problem = ""
         RELOADS.labels(outcome="done").inc()
-        get_logger().info("reloaded", model=snapshot.ids.model, knowledge=snapshot.ids.knowledge)
+        ids = snapshot.ids
+        get_logger().info("reloaded", model=ids.model, knowledge=ids.knowledge, calendar=ids.calendar, rules=ids.rules)
         return True

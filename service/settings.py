@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     database_url: str = Field(default="", description="SQLAlchemy 地址；不填用 home 下的 SQLite")
     busy_seconds: float = Field(default=5.0, gt=0, description="数据库被占用时最多等几秒")
     pack: str = Field(default="weifang", description="规则包：rules/packs 下的名字或一个文件夹")
+    rule_overrides: Path | None = Field(default=None, description="用户单位填写的参数和时限（overrides.yaml 的写法）")
+    shadow_pack: str = Field(default="", description="影子规则包：每条建议之后再用它判断一次，只计数，不影响建议")
     rule_engine: Literal["durable", "python"] = Field(default="durable", description="在线规则引擎")
     host: str = Field(default="127.0.0.1", description="监听地址；没有登录之前只允许本机地址")
     port: int = Field(default=8000, ge=1, le=65535)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -14,11 +15,14 @@ from intake.unit import UnitDirectory
 from knowledge_base import KnowledgeIndex
 from models.encoder import Encoder
 from models.ranker import UnitRanker
-from rules import RuleEngine, WorkCalendar, load_pack
+from rules import RuleEngine, WorkCalendar
+from service import clock
 from service.db.engine import check_version, make_engine
 from service.entries import current_entries, current_revision
 from service.proposal import SnapshotIds
+from service.rule_versions import Publication, pack_of, published, version_at
 from service.settings import Settings
+from service.work_calendar import load_calendar
 from training.registry import champion
 
 register(
@@ -32,7 +36,10 @@ register(
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One consistent set of rules, model, knowledge, directory and calendar. Safe to share between threads."""
+    """One consistent set of rules, model, knowledge, directory and calendar. Safe to share between threads.
+
+    ``publication`` is the one that the rules come from, None where they are those of the folder.
+    """
 
     encoder: Encoder
     ranker: UnitRanker
@@ -41,6 +48,7 @@ class Snapshot:
     calendar: WorkCalendar
     gazetteer: Gazetteer
     directory: UnitDirectory
+    publication: Publication | None = None
 
     @cached_property
     def ids(self) -> SnapshotIds:
@@ -74,8 +82,10 @@ def load_knowledge(settings: Settings, engine: Engine, encoder: Encoder) -> Know
     return index
 
 
-def load_snapshot(settings: Settings, engine: Engine, *, encoder: Encoder | None = None) -> Snapshot:
-    """Load everything anew.
+def load_snapshot(
+    settings: Settings, engine: Engine, *, encoder: Encoder | None = None, as_of: datetime | None = None
+) -> Snapshot:
+    """Load everything anew, with the rules in force at ``as_of`` (by default now).
 
     Raises
     ------
@@ -87,20 +97,33 @@ def load_snapshot(settings: Settings, engine: Engine, *, encoder: Encoder | None
         raise ZhipaiError("E6201")
     encoder = encoder or Encoder.load(settings.encoder_folder)
     ranker = UnitRanker.load(Path(version.path), encoder=encoder)
-    pack = load_pack(settings.pack)
+    publication = version_at(published(engine, settings.pack), as_of or clock.now(settings.time_zone))
+    pack = pack_of(engine, settings, publication)
     return Snapshot(
         encoder=encoder,
         ranker=ranker,
         knowledge=load_knowledge(settings, engine, encoder),
         rules=RuleEngine(pack, kind=settings.rule_engine),
-        calendar=WorkCalendar(pack.calendar),
+        calendar=load_calendar(settings, pack),
         gazetteer=load_gazetteer(settings),
         directory=ranker.directory,
+        publication=publication,
     )
 
 
-def open_snapshot(settings: Settings) -> Snapshot:
+def with_rules(snapshot: Snapshot, settings: Settings, engine: Engine, publication: Publication | None) -> Snapshot:
+    """The snapshot with the rules of another publication (None: of the folder), and the calendar that goes with them."""
+    pack = pack_of(engine, settings, publication)
+    return replace(
+        snapshot,
+        rules=RuleEngine(pack, kind=settings.rule_engine),
+        calendar=load_calendar(settings, pack),
+        publication=publication,
+    )
+
+
+def open_snapshot(settings: Settings, as_of: datetime | None = None) -> Snapshot:
     """:func:`load_snapshot` with an engine of its own, for a one-shot command or a worker process; E6005 besides."""
     engine = make_engine(settings.url, busy_seconds=settings.busy_seconds)
     check_version(engine)
-    return load_snapshot(settings, engine)
+    return load_snapshot(settings, engine, as_of=as_of)

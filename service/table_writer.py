@@ -7,10 +7,10 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell import Cell, WriteOnlyCell
 
 from intake.errors import ZhipaiError, register
 
@@ -100,6 +100,15 @@ class _Jsonl(_Aside):
         super().close()
 
 
+def text_cell(sheet: Any, value: str) -> Cell:
+    """A cell of a write-only sheet that is text whatever it looks like."""
+    cell = WriteOnlyCell(sheet)
+    # Control characters are not allowed in a workbook and would make it unreadable.
+    cell.value = "".join(character for character in value if character >= " " or character in "\n\t")[:32767]
+    cell.data_type = "s"
+    return cell
+
+
 class _Xlsx(_Aside):
     """Every cell is text: what a user typed is shown, never calculated."""
 
@@ -115,14 +124,7 @@ class _Xlsx(_Aside):
         self._rows += 1
         if self._rows > EXCEL_ROWS:
             raise ZhipaiError("E6602")
-        cells = []
-        for value in row:
-            cell = WriteOnlyCell(self._sheet)
-            # Control characters are not allowed in a workbook and would make it unreadable.
-            cell.value = "".join(character for character in value if character >= " " or character in "\n\t")[:32767]
-            cell.data_type = "s"
-            cells.append(cell)
-        self._sheet.append(cells)
+        self._sheet.append([text_cell(self._sheet, value) for value in row])
 
     def commit(self) -> None:
         self._book.save(self.part)

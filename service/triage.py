@@ -1,15 +1,14 @@
 """The triage use case: one pure function of an order, ``as_of`` and a snapshot.
 
-The live call, the batch, the try-out screen, the backtest and the replay all run :func:`propose`; there is no path
-around it. It reads no clock, no database and no file.
+The live call, the batch, the try-out screen and the replay all run :func:`propose`; there is no path around it. (A
+backtest of rules asks no model: it runs the functions that turn text into facts and facts into verdicts.) It reads no clock, no database and no file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from intake.order import WorkOrder, check_order
 from intake.prepare import Prepared, prepare
 from models.ranking import Ranking
 from rules import compute_deadlines, derive_facts
+from rules.tracks import open_limits
 from service.proposal import Proposal, proposal_id
 from service.snapshot import Snapshot
 
@@ -67,13 +67,7 @@ def propose_many(
     if as_of.tzinfo is None:
         raise ZhipaiError("E6101")
 
-    @cache
-    def deadlines(kind: str) -> list[dict[str, Any]]:
-        """The day-by-day count is long; it is on request (``zhipai deadline``), not in every proposal."""
-        found = compute_deadlines(snapshot.rules.pack, kind=kind, start=as_of, as_of=as_of, calendar=snapshot.calendar)
-        return [{name: value for name, value in one.as_dict().items() if name != "days"} for one in found]
-
-    options = _Options(as_of, snapshot, all_verdicts, with_evidence, deadlines)
+    options = _Options(as_of, snapshot, all_verdicts, with_evidence, _deadlines(as_of, snapshot))
     for start in range(0, len(orders), BATCH):
         part = orders[start : start + BATCH]
         prepared = [prepare(check_order(order), snapshot.gazetteer) for order in part]
@@ -90,7 +84,28 @@ class _Options:
     snapshot: Snapshot
     all_verdicts: bool
     with_evidence: bool
-    deadlines: Callable[[str], list[dict[str, Any]]]
+    deadlines: Callable[[Mapping[str, object]], list[dict[str, Any]]]
+
+
+def _deadlines(as_of: datetime, snapshot: Snapshot) -> Callable[[Mapping[str, object]], list[dict[str, Any]]]:
+    """Deadlines by the facts of an order, counted once for each kind and set of statutory tracks that are open.
+
+    The day-by-day count is long; it is on request (``zhipai deadline``), not in every proposal.
+    """
+    pack = snapshot.rules.pack
+    counted: dict[tuple[str, frozenset[str]], list[dict[str, Any]]] = {}
+
+    def deadlines(facts: Mapping[str, object]) -> list[dict[str, Any]]:
+        kind = str(facts.get("kind", ""))
+        key = kind, open_limits(pack, facts)
+        if key not in counted:
+            found = compute_deadlines(
+                pack, kind=kind, start=as_of, as_of=as_of, calendar=snapshot.calendar, facts=facts
+            )
+            counted[key] = [{name: value for name, value in one.as_dict().items() if name != "days"} for one in found]
+        return counted[key]
+
+    return deadlines
 
 
 def _assemble(order: WorkOrder, prepared: Prepared, vector: np.ndarray, options: _Options) -> Proposal:
@@ -115,8 +130,7 @@ def _assemble(order: WorkOrder, prepared: Prepared, vector: np.ndarray, options:
     verdicts = [
         verdict
         for gate in TRIAGE_GATES
-        for verdict in snapshot.rules.evaluate(facts, as_of=as_of, gate=gate).verdicts
-        if options.all_verdicts or verdict.state != "pass"
+        for verdict in snapshot.rules.evaluate(facts, as_of=as_of, gate=gate, passed=options.all_verdicts).verdicts
     ]
     ids = snapshot.ids
     instant = as_of.isoformat()
@@ -140,7 +154,7 @@ def _assemble(order: WorkOrder, prepared: Prepared, vector: np.ndarray, options:
             if hit.score >= LEAST_ENTRY_SCORE
         ],
         verdicts=[verdict.as_dict() for verdict in verdicts],
-        deadlines=options.deadlines(str(facts.get("kind", ""))),
+        deadlines=options.deadlines(facts),
         elements=prepared.elements.as_dict(),
         snapshot=ids,
     )

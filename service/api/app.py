@@ -10,9 +10,11 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from intake.errors import ZhipaiError
-from service.api import pages, problems, routes
+from service import clock
+from service.api import pages, problems, routes, ruling_routes, shadow_routes
 from service.api.middleware import Gatekeeper
 from service.logging import configure, get_logger
+from service.readiness import calendar_says
 from service.runtime import Runtime
 from service.serve import STARTUP_ERROR
 from service.settings import Settings, settings
@@ -50,6 +52,9 @@ def create_app(chosen: Settings | None = None) -> FastAPI:
         gc.freeze()
         app.state.runtime.start()
         get_logger().info("started", version=VERSION, model=app.state.runtime.snapshot.ids.model)
+        calendar = calendar_says(app.state.runtime.snapshot.calendar, today=clock.now(config.time_zone).date())
+        if not calendar.startswith("ok"):
+            get_logger().warning("calendar_ends", says=calendar)
         yield
         app.state.runtime.close()
 
@@ -61,11 +66,14 @@ def create_app(chosen: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         openapi_tags=[
             {"name": "派单", "description": "取得建议、作出决定、查看记录"},
+            {"name": "研判", "description": "问一个关口：能不能、应当怎样、依据什么、怎样会变"},
             {"name": "运维", "description": "健康检查与指标"},
         ],
     )
     problems.install(app)
     app.include_router(routes.router)
+    app.include_router(ruling_routes.router)
+    app.include_router(shadow_routes.router)
     app.include_router(pages.router)
     app.add_middleware(Gatekeeper, max_body_bytes=config.max_body_bytes)
     return app

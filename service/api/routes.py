@@ -54,8 +54,10 @@ def triage(
     zone = state.settings.time_zone
     order = with_order_id(order_in.to_order())
     at = clock.now(zone)
-    proposal = propose(order, as_of=order_in.as_of or at, snapshot=state.snapshot, all_verdicts=verdicts == "all")
+    snapshot = state.snapshot_at(order_in.as_of)
+    proposal = propose(order, as_of=order_in.as_of or at, snapshot=snapshot, all_verdicts=verdicts == "all")
     store_proposal(state.engine, order, proposal, at=at)
+    state.shadow.offer(order, proposal, snapshot)
     PROPOSALS.labels(abstained=str(proposal.abstained).lower()).inc()
     return Response(proposal.canonical, media_type="application/json")
 
@@ -153,7 +155,7 @@ def readyz(request: Request) -> Response:
 def readiness(state: Runtime) -> dict[str, str]:
     """What each part says of itself: ``ok…``, ``提醒：…`` or ``失败：…``."""
     from service.db.engine import check_version
-    from service.readiness import calendar_says, rules_say
+    from service.readiness import calendar_says
 
     checks: dict[str, str] = {}
     try:
@@ -164,7 +166,9 @@ def readiness(state: Runtime) -> dict[str, str]:
     checks["model"] = (
         f"提醒：热更新没有成功（{state.reload_problem}），仍用原来的版本" if state.reload_problem else "ok"
     )
-    checks["rules"] = rules_say(state.snapshot.rules, wanted=state.settings.rule_engine)
+    checks["rules"] = state.rules_say()
+    if shadow := state.shadow.says():
+        checks["shadow"] = shadow
     checks["calendar"] = calendar_says(state.snapshot.calendar, today=clock.now(state.settings.time_zone).date())
     return checks
 
@@ -178,10 +182,10 @@ def readiness(state: Runtime) -> dict[str, str]:
 )
 def metrics(request: Request) -> Response:
     """请求数、用时、建议数、决定数、规则引擎不一致次数。没有任何诉求内容。"""
-    missed = runtime(request).snapshot.rules.disagreement_count - request.app.state.disagreements_seen
-    if missed > 0:
-        ENGINE_DISAGREEMENTS.inc(missed)
-        request.app.state.disagreements_seen += missed
+    count, seen = runtime(request).snapshot.rules.disagreement_count, request.app.state.disagreements_seen
+    # Another version of the rules has an engine of its own, which counts from nought.
+    ENGINE_DISAGREEMENTS.inc(count - seen if count >= seen else count)
+    request.app.state.disagreements_seen = count
     return Response(render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -101,8 +101,11 @@ class DeadlineOut(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     stage: str = Field(
-        description="sign_in 签收 / return 退回 / first_contact 首次联系 / resolve 办结", examples=["resolve"]
+        description="sign_in 签收 / return 退回 / first_contact 首次联系 / resolve 办结 / statutory 法定程序",
+        examples=["resolve"],
     )
+    track: str = Field(description="哪部法的时钟；空为热线自己的时限", examples=[""])
+    title: str = Field(description="时限的名称", examples=["办结时限"])
     limit: str = Field(examples=["5个工作日"])
     due_at: str | None = Field(examples=["2026-05-12T23:59:59+08:00"])
     state: str = Field(examples=["computed"])

@@ -54,7 +54,7 @@ function show(p) {
         `${v.clause.document}${v.clause.article}（${v.clause.confidence}）`]))
     : make("p", "没有命中的规则，按正常受理办理。", "soft"));
   const deadlines = card("到期时刻", table(["环节", "时限", "到期"], p.deadlines.map((d) => [
-    STAGES[d.stage] || d.stage, d.limit || "—", d.due_at ? d.due_at.slice(0, 16).replace("T", " ") : `无法判断：${d.cause}`])));
+    d.track ? `${d.track}：${d.title}` : STAGES[d.stage] || d.title, d.limit || "—", d.due_at ? d.due_at.slice(0, 16).replace("T", " ") : `无法判断：${d.cause}`])));
   const entries = card("知识条目", p.entries.length
     ? table(["编号", "标题", "单位"], p.entries.map((e) => [e.id, e.title, e.unit]))
     : make("p", "没有能回答的条目。", "soft"));

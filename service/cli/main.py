@@ -14,7 +14,7 @@ from typer import rich_utils
 from typer.exceptions import Abort, Exit, TyperException
 
 from intake.errors import ZhipaiError, register
-from service.cli import data, model, rules, serve, triage
+from service.cli import backtest, calendar, data, deadline, model, rules, rulings, serve, shadow, triage
 from service.logging import configure
 from service.version import VERSION
 
@@ -37,10 +37,14 @@ app = typer.Typer(
 triage.add_to(app)
 serve.add_to(app)
 model.add_to(app)
+backtest.add_to(rules.app)
+shadow.add_to(rules.app)
+rulings.add_to(rules.app)
 app.add_typer(rules.app, name="rules", help="规则包：检查、测试、查看。")
 app.add_typer(data.knowledge, name="kb", help="知识库：导入条目。")
 app.add_typer(data.intake, name="intake", help="数据进门：检查派单提示的清理效果。")
-rules.add_deadline_to(app)
+deadline.add_to(app)
+app.add_typer(calendar.app, name="calendar", help="工作日历：查看、导入一年的放假安排。")
 
 
 @app.command("version", help="显示版本。")

@@ -1,4 +1,4 @@
-"""``zhipai rules …`` and ``zhipai deadline``."""
+"""``zhipai rules …``."""
 
 from __future__ import annotations
 
@@ -10,25 +10,22 @@ from rich.table import Table
 from rich.text import Text
 
 from intake.errors import ZhipaiError, register
-from rules import WorkCalendar, compute_deadlines, load_pack
-from rules.lint import lint
-from rules.pack import PACKS
+from rules import RulePack, load_pack
 from rules.run_tests import run_rule_tests
-from service.cli.common import JSON_OPTION, parse_instant, print_json
+from service.cli import rule_life, rule_reports
+from service.cli.common import JSON_OPTION, print_json
+from service.cli.rule_reports import findings_of, pack_names, tell_findings
+from service.packs import pack_in_use
 from service.settings import settings
 
 register("E7601", "规则测试未通过", "规则测试有 {failed} 个没有通过，见上面的清单。", exit_code=4)
-register("E7602", "规则检查未通过", "规则检查发现 {count} 处错误，见上面的清单。", exit_code=4)
 
+TO_FILL = {"parameter": "参数", "limit": "时限"}
 app = typer.Typer(no_args_is_help=True)
-STAGES = {"sign_in": "签收", "return": "退回", "first_contact": "首次联系", "resolve": "办结"}
 
 
-def _packs(name: str, every: bool) -> list[str]:
-    """The packs that a command is about: all that come with the software, the named one, or the one in use."""
-    if every:
-        return sorted(path.parent.name for path in PACKS.glob("*/pack.yaml"))
-    return [name or settings().pack]
+rule_reports.add_to(app)
+rule_life.add_to(app)
 
 
 @app.command("test", help="运行规则包自带的测试。")
@@ -37,7 +34,7 @@ def test(
     every: bool = typer.Option(False, "--all", help="全部随附的规则包。"),
     as_json: bool = JSON_OPTION,
 ) -> None:
-    reports = {name: run_rule_tests(load_pack(name)) for name in _packs(pack, every)}
+    reports = {name: run_rule_tests(load_pack(name)) for name in pack_names(pack, every)}
     failed = sum(len(report.failed) for report in reports.values())
     if as_json:
         print_json({name: asdict(report) for name, report in reports.items()})
@@ -52,27 +49,34 @@ def test(
         raise ZhipaiError("E7601", {"failed": failed})
 
 
-@app.command("check", help="检查规则包的写法、出处和日期。")
+@app.command("check", help="与 lint 相同的检查，并列出还要用户单位填写的参数和时限。")
 def check(
     pack: str = typer.Option("", "--pack", help="规则包的名字或文件夹；不填为正在使用的。"),
     every: bool = typer.Option(False, "--all", help="全部随附的规则包。"),
     as_json: bool = JSON_OPTION,
 ) -> None:
-    findings = [finding for name in _packs(pack, every) for finding in lint(name)]
-    errors = [finding for finding in findings if finding.level == "error"]
-    if as_json:
-        print_json([asdict(finding) for finding in findings])
-    else:
-        for finding in findings:
-            typer.echo(str(finding))
-        typer.echo(f"错误 {len(errors)} 处，提醒 {len(findings) - len(errors)} 处。")
+    names = pack_names(pack, every)
+    errors = tell_findings(findings_of(names), as_json=as_json)
+    for name in [] if errors or as_json else names:
+        _show_to_fill(pack_in_use(settings(), name))
     if errors:
-        raise ZhipaiError("E7602", {"count": len(errors)})
+        raise ZhipaiError("E7602", {"count": errors})
+
+
+def _show_to_fill(pack: RulePack) -> None:
+    """What the user's organisation still has to fill, each with the file in which it is declared."""
+    missing = pack.to_fill()
+    typer.echo(
+        f"{pack.name}：待填 {len(missing)} 项" + ("，写在 overrides.yaml（见 docs/rules.md）。" if missing else "。")
+    )
+    for one in missing:
+        unit = f"（{one.unit}）" if one.unit else ""
+        typer.echo(f"  {TO_FILL[one.kind]} {one.id}　{one.title}{unit}　{one.place}　{one.note}")
 
 
 @app.command("show", help="列出一个规则包的规则、关口与出处。")
 def show(pack: str = typer.Option("", "--pack", help="规则包；不填为正在使用的。")) -> None:
-    loaded = load_pack(pack or settings().pack)
+    loaded = pack_in_use(settings(), pack)
     table = Table(title=f"{loaded.id}", title_justify="left")
     for name in ("编号", "关口", "规则", "轻重", "依据"):
         table.add_column(name, overflow="fold")
@@ -86,28 +90,3 @@ def show(pack: str = typer.Option("", "--pack", help="规则包；不填为正�
             Text(f"{clause.document}{clause.article}（{clause.confidence}）"),
         )
     Console().print(table)
-
-
-def add_deadline_to(root: typer.Typer) -> None:
-    root.command("deadline", help="按规则包计算到期时刻，逐日说明算没算、为什么。")(deadline)
-
-
-def deadline(
-    pack: str = typer.Option("", "--pack", help="规则包；不填为正在使用的。"),
-    kind: str = typer.Option("投诉", "--kind", help="工单类型：投诉、咨询、求助……"),
-    start: str = typer.Option(..., "--start", help="起算时刻，带时区，例如 2026-04-30T16:00+08:00"),
-    as_json: bool = JSON_OPTION,
-) -> None:
-    instant = parse_instant(start)
-    loaded = load_pack(pack or settings().pack)
-    calendar = WorkCalendar(loaded.calendar)
-    deadlines = compute_deadlines(loaded, kind=kind, start=instant, as_of=instant, calendar=calendar)
-    if as_json:
-        print_json({"limits": [one.as_dict() for one in deadlines]})
-        return
-    for one in deadlines:
-        stage = STAGES.get(one.stage, one.stage)
-        due = f"{one.due_at:%Y-%m-%d %H:%M:%S}" if one.due_at else f"无法判断：{one.cause}"
-        typer.echo(f"{stage}　{one.limit or '—'}　到期：{due}")
-        for day in one.days:
-            typer.echo(f"    {day.day}　{'计' if day.counted else '不计'}　{day.why}")

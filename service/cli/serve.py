@@ -8,11 +8,14 @@ import typer
 
 from service import clock
 from service.cli.progress import steps as progress_steps
+from service.readiness import calendar_says
+from service.rule_versions import pack_in_force
 from service.serve import check_host, check_port
 from service.serve import serve as run_service
 from service.settings import Settings, load_settings
 from service.setup import check_machine
 from service.setup import steps as setup_steps
+from service.work_calendar import load_calendar
 
 
 def add_to(app: typer.Typer) -> None:
@@ -56,6 +59,10 @@ def serve(
     check_host(config.host)
     check_port(config.host, config.port)
     prepare(config)
+    now = clock.now(config.time_zone)
+    calendar = calendar_says(load_calendar(config, pack_in_force(config, now)), today=now.date())
+    if not calendar.startswith("ok"):
+        typer.echo(calendar, err=True)
     typer.echo("正在启动……", err=True)
 
     def ready() -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 from intake.errors import ZhipaiError, register
 from intake.mapping import Mapping
 from intake.order import WorkOrder
+from rules.vocabulary import STAGES
 from service.batch import triage_file
 from service.cli.common import AS_OF_OPTION, JSON_OPTION, existing, parse_instant, print_json
 from service.cli.progress import steps
@@ -29,7 +30,6 @@ register(
     "标准输入不是 UTF-8 编码的文字（可能是 GB18030/GBK）。请先转换，例如 iconv -f GB18030 -t UTF-8。",
 )
 
-STAGES = {"sign_in": "签收", "return": "退回", "first_contact": "首次联系", "resolve": "办结"}
 KINDS = {"word": "词", "similar_order": "相似工单", "duty": "职责", "field": "字段", "rule": "规则"}
 STATES = {"hit": "命中", "not_evaluated": "无法判断", "pass": "未命中"}
 
@@ -51,7 +51,8 @@ def triage(
         _file(file, out, mapping, sheet, as_of, as_json)
         return
     order = WorkOrder(text=text if text not in ("", "-") else _stdin())
-    proposal = propose(order, as_of=parse_instant(as_of), snapshot=open_snapshot(settings()))
+    instant = parse_instant(as_of)
+    proposal = propose(order, as_of=instant, snapshot=open_snapshot(settings(), instant))
     if as_json:
         print_json(proposal.as_dict())
     else:
@@ -156,6 +157,7 @@ def _show_deadlines(proposal: Proposal, console: Console) -> None:
     for name in ("环节", "时限", "到期"):
         table.add_column(name, overflow="fold")
     for deadline in proposal.deadlines:
+        name = f"{deadline['track']}：{deadline['title']}" if deadline["track"] else STAGES[deadline["stage"]]
         due = deadline["due_at"][:16].replace("T", " ") if deadline["due_at"] else f"无法判断：{deadline['cause']}"
-        table.add_row(STAGES.get(deadline["stage"], deadline["stage"]), deadline["limit"] or "—", Text(due))
+        table.add_row(Text(name), deadline["limit"] or "—", Text(due))
     console.print(table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Date, ForeignKey, Index, Integer, LargeBinary, String, Text
+from sqlalchemy import JSON, Boolean, CheckConstraint, Date, ForeignKey, Index, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -44,20 +44,32 @@ class RoutingRow(Base):
 
 
 class DecisionRow(Base):
-    """The append-only decision log: triggers refuse UPDATE and DELETE (migration 0001)."""
+    """The append-only decision log: triggers refuse UPDATE and DELETE.
+
+    ``kind`` says what was decided; ``order_id`` to ``unit`` are those of a dispatch and empty for any other kind.
+    """
 
     __tablename__ = "decisions"
     sequence: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     decision_id: Mapped[str] = mapped_column(String(64), unique=True)
     idempotency_key: Mapped[str] = mapped_column(String(200), unique=True)
     request_hash: Mapped[str] = mapped_column(String(64))
-    order_id: Mapped[str] = mapped_column(ForeignKey("work_orders.order_id"), index=True)
-    proposal_id: Mapped[str] = mapped_column(ForeignKey("proposals.proposal_id"))
-    action: Mapped[str] = mapped_column(String(20))
-    unit: Mapped[str] = mapped_column(String(200))
+    order_id: Mapped[str | None] = mapped_column(ForeignKey("work_orders.order_id"), index=True)
+    proposal_id: Mapped[str | None] = mapped_column(ForeignKey("proposals.proposal_id"))
+    action: Mapped[str | None] = mapped_column(String(20))
+    unit: Mapped[str | None] = mapped_column(String(200))
     record: Mapped[bytes] = mapped_column(LargeBinary)
     record_hash: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[str] = mapped_column(String(30), server_default="dispatch")
+
+    __table_args__ = (
+        CheckConstraint(
+            "kind <> 'dispatch' OR (order_id IS NOT NULL AND proposal_id IS NOT NULL AND action IS NOT NULL"
+            " AND unit IS NOT NULL)",
+            name="dispatch_is_whole",
+        ),
+    )
 
 
 class OutboxRow(Base):
@@ -87,6 +99,29 @@ class EntryRow(Base):
     __table_args__ = (Index("ix_entries_current", "current"),)
 
 
+class RuleBundleRow(Base):
+    """The files of a published rule pack and of its parents, under the content hash of the pack. Never changed."""
+
+    __tablename__ = "rule_bundles"
+    content_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    pack: Mapped[str] = mapped_column(String(80))
+    bundle: Mapped[bytes] = mapped_column(LargeBinary)
+    bundle_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[str] = mapped_column(String(40))
+
+
+class RulePublicationRow(Base):
+    """From when on a version of a pack is in force, by which decision. Never changed: a later row supersedes."""
+
+    __tablename__ = "rule_publications"
+    sequence: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.decision_id"), unique=True)
+    pack: Mapped[str] = mapped_column(String(80), index=True)
+    content_hash: Mapped[str] = mapped_column(ForeignKey("rule_bundles.content_hash"))
+    effective_from: Mapped[str] = mapped_column(String(40))
+    created_at: Mapped[str] = mapped_column(String(40))
+
+
 #: The same tables for statements. The classes above say what a row is; statements are plain SQLAlchemy Core, which costs
 #: a third of the time of the unit-of-work machinery for one row.
 WORK_ORDERS = Base.metadata.tables["work_orders"]
@@ -95,3 +130,5 @@ ROUTINGS = Base.metadata.tables["routings"]
 DECISIONS = Base.metadata.tables["decisions"]
 OUTBOX = Base.metadata.tables["outbox"]
 ENTRIES = Base.metadata.tables["entries"]
+RULE_BUNDLES = Base.metadata.tables["rule_bundles"]
+RULE_PUBLICATIONS = Base.metadata.tables["rule_publications"]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from importlib import import_module
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from fastapi.testclient import TestClient
@@ -14,6 +18,12 @@ from service.cli.serve import prepare
 from service.db.engine import make_engine
 from service.settings import Settings, load_settings
 from service.snapshot import Snapshot, load_snapshot
+
+
+@pytest.fixture(autouse=True)
+def _log_stays_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that runs in this process would bind the log to the output captured for one test."""
+    monkeypatch.setattr(import_module("service.cli.main"), "configure", lambda: None)
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +39,12 @@ def copy_home(installed: Settings, folder: Path, **overrides: object) -> Setting
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "encoder").symlink_to(installed.encoder_folder)
     shutil.copytree(installed.index_folder, folder / "indexes")
-    shutil.copy(installed.sqlite_path, folder / "zhipai.db")
+    # Not a copy of the file: what was written last may still stand in the write-ahead log beside it.
+    with (
+        closing(sqlite3.connect(installed.sqlite_path)) as here,
+        closing(sqlite3.connect(folder / "zhipai.db")) as there,
+    ):
+        here.backup(there)
     return load_settings(home=folder, mlruns=installed.mlruns, **overrides)
 
 
@@ -51,3 +66,41 @@ def client(installed: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
     shared = copy_home(installed, tmp_path_factory.mktemp("http") / "home")
     with TestClient(create_app(shared), raise_server_exceptions=False) as running:
         yield running
+
+
+#: A pack of one rule whose lint is clean and whose tests pass.
+SMALL_PACK = {
+    "pack.yaml": "name: town\ntitle: 某镇\njurisdiction: 某镇\n",
+    "clauses.yaml": """
+        - id: town-2020
+          document: 某镇热线办法
+          source: T01
+          effective_from: 2020-01-01
+          clauses:
+            - {id: "1", article: 第一条, confidence: 原文已读, summary: 摘要一。}
+        """,
+    "return.yaml": """
+        - id: TN-RET-001
+          title: 经指定的不得退回
+          gate: return
+          when: {fact: designated_by_ruling, is: true}
+          verdict: forbid
+          severity: warn
+          disposition: {action: 继续办理, tell: ""}
+          clause: town-2020#1
+        """,
+    "tests/return.yaml": """
+        - {name: 是, as_of: 2020-01-01, facts: {designated_by_ruling: true}, expect: {TN-RET-001: hit}, clause: town-2020#1}
+        - {name: 否, as_of: 2026-05-06, facts: {designated_by_ruling: false}, expect: {TN-RET-001: pass}, clause: town-2020#1}
+        """,
+}
+
+
+@pytest.fixture
+def small_pack(tmp_path: Path) -> Path:
+    """The folder of a small sound pack that a test may change."""
+    home = tmp_path / "town"
+    for name, content in SMALL_PACK.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(dedent(content).lstrip(), encoding="utf-8")
+    return home
