@@ -12,15 +12,19 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from intake.errors import ZhipaiError, register
-from rules import RuleEngine, RulePack, WorkCalendar, load_pack
+from intake.gazetteer import Gazetteer
+from intake.order import WorkOrder, check_order
+from intake.prepare import prepare
+from rules import RuleEngine, RulePack, WorkCalendar, derive_facts, derive_return_facts, load_pack
 from rules.bundle import at_present
-from rules.derive import derive_return_facts
 from rules.fact_dictionary import MAX_INT, fact_dictionary
 from rules.pack import PACKS
 from rules.ruling import rule_on
+from service.db.engine import reading
+from service.db.tables import WORK_ORDERS
 from service.rule_versions import load_bundle, published, version_at
 from service.settings import Settings
 from service.snapshot import Snapshot
@@ -44,7 +48,8 @@ class RulingRequest:
     """One question to one gate.
 
     ``kind`` and ``urgency`` are the facts of these names, for callers who hold them apart; ``return_reason`` is the text
-    of the unit, from which hints are derived (:func:`rules.derive.derive_return_facts`) and which is not kept.
+    of the unit, from which hints are derived (:func:`rules.derive.derive_return_facts`) and which is not kept. ``text``
+    is what the caller said: with it the facts that words give need not be supplied.
     """
 
     gate: str
@@ -53,6 +58,7 @@ class RulingRequest:
     kind: str = ""
     urgency: str = ""
     return_reason: str | None = None
+    text: str = ""
     order_id: str = ""
     all_rules: bool = False
 
@@ -87,11 +93,29 @@ def gather_facts(request: RulingRequest) -> dict[str, object]:
             raise ZhipaiError("E6702", {"name": name}, where=f"/facts/{name}")
     for name, value in facts.items():
         _check_range(name, value)
+    if request.text:
+        facts = _said(request.text) | facts
     if request.return_reason is None:
         return facts
     if request.gate != "return":
         raise ZhipaiError("E6703", {"gate": request.gate}, where="/return_reason")
     return derive_return_facts(request.return_reason) | facts
+
+
+def _said(text: str) -> dict[str, object]:
+    """The facts from the words of an order. What was true because nobody had been asked at filing is left out here."""
+    order = WorkOrder(text)
+    prepared = prepare(check_order(order), Gazetteer.empty())
+    dictionary = fact_dictionary()
+    derived = derive_facts(prepared)
+    return {name: value for name, value in derived.items() if (fact := dictionary.get(name)) and fact.source == "text"}
+
+
+def text_of(engine: Engine, order_id: str) -> str:
+    """What the caller of a stored order said; empty for an order that is not ours."""
+    with reading(engine) as connection:
+        original = connection.execute(select(WORK_ORDERS.c.original).where(WORK_ORDERS.c.order_id == order_id)).scalar()
+    return str(original["text"]) if original else ""
 
 
 def _check_range(name: str, value: object) -> None:

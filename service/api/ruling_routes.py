@@ -14,7 +14,7 @@ from service.api.routes import PROBLEM, runtime
 from service.api.ruling_examples import EXAMPLES
 from service.api.ruling_schemas import FactsOut, RulesOut, RulingIn, RulingOut
 from service.rule_catalogue import describe_facts, describe_pack
-from service.rulings import RulingRequest, make_ruling, rules_and_calendar, served_pack, served_packs
+from service.rulings import RulingRequest, make_ruling, rules_and_calendar, served_pack, served_packs, text_of
 
 GATE_LIST = "、".join(f"{name} {title}" for name, title in GATES.items())
 Gate = Annotated[str, Query(max_length=40, description=f"只看一个关口：{GATE_LIST}")]
@@ -40,11 +40,13 @@ def ruling(
     at = ruling_in.as_of or clock.now(state.settings.time_zone)
     snapshot = state.snapshot_at(ruling_in.as_of)
     rules, calendar = rules_and_calendar(ruling_in.pack, snapshot, state.settings, state.engine, at=at)
+    text = ruling_in.text or (text_of(state.engine, ruling_in.order_id) if ruling_in.order_id else "")
     question = RulingRequest(
         gate=gate,
         as_of=at,
+        text=text,
         all_rules=verdicts == "all",
-        **ruling_in.model_dump(exclude={"pack", "as_of"}),
+        **ruling_in.model_dump(exclude={"pack", "as_of", "text"}),
     )
     return _json(make_ruling(question, rules, calendar))
 

@@ -30,7 +30,17 @@ class RulingIn(BaseModel):
     as_of: AwareDatetime | None = Field(
         None, description="按哪一刻的规则判断；不填为现在", examples=["2026-05-06T09:30:00+08:00"]
     )
-    order_id: Text = Field("", max_length=64, description="工单编号，原样带回", examples=["20260501000123"])
+    text: Text = Field(
+        "",
+        description="诉求内容：有了它，由正文推断的事实不必逐个填写；facts 里写了的以 facts 为准。推断后不保留",
+        examples=["邻居家养了十几只鸡，凌晨三点就打鸣"],
+    )
+    order_id: Text = Field(
+        "",
+        max_length=64,
+        description="工单编号，原样带回；本系统登记过的工单，没有写 text 时取它的诉求内容",
+        examples=["20260501000123"],
+    )
     kind: Short = Field("", description="诉求类型，等于 facts 里的 kind", examples=["投诉"])
     urgency: Short = Field("", description="紧急程度，等于 facts 里的 urgency", examples=["一般"])
     return_reason: Text | None = Field(

@@ -49,6 +49,7 @@ def evaluate(
     kind: str = typer.Option("", "--kind", help="诉求类型，等于事实 kind。"),
     urgency: str = typer.Option("", "--urgency", help="紧急程度，等于事实 urgency。"),
     return_reason: str = typer.Option("", "--return-reason", help="退回理由的原文，只用于退回关口。"),
+    text: str = typer.Option("", "--text", help="诉求内容：有了它，由正文推断的事实不必逐个填写。"),
     every: bool = typer.Option(False, "--all", help="连同未命中的规则一并列出。"),
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -62,6 +63,7 @@ def evaluate(
         kind=kind,
         urgency=urgency,
         return_reason=return_reason or None,
+        text=text,
         all_rules=every,
     )
     engine = RuleEngine(loaded, kind=config.rule_engine)
@@ -103,7 +105,7 @@ def show(ruling: dict[str, Any], console: Console) -> None:
         ("结论", "编号", "规则", "依据或原因"),
         [
             (STATES[one["state"]], one["rule_id"], one["title"], one["cause"] or _source(one["clause"]))
-            for one in ruling["verdicts"]
+            for one in sorted(ruling["verdicts"], key=lambda one: list(STATES).index(one["state"]))
         ],
     )
     _table(

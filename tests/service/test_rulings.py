@@ -160,6 +160,28 @@ def test_the_reason_gives_hints_and_is_not_kept(client: TestClient) -> None:
     assert given["facts"]["return_reason_length"] == 3
 
 
+def test_the_words_of_the_order_need_not_be_supplied_as_facts(client: TestClient) -> None:
+    text = "在超市买的奶粉过期了，商家不给退货退款，要求赔偿"
+    facts = {"return_requested": True}
+    bare = client.post("/v1/rulings/return", json={"facts": facts}).json()
+    told = client.post("/v1/rulings/return", json={"facts": facts, "text": text}).json()
+    assert "sector_consumer" in {one["name"] for one in bare["missing"]}
+    assert told["facts"]["sector_consumer"] is True
+    assert len(told["missing"]) < len(bare["missing"])
+    assert "unit_dispute" not in told["facts"]
+    assert text not in json.dumps(told, ensure_ascii=False)
+    given = client.post("/v1/rulings/return", json={"facts": facts | {"sector_consumer": False}, "text": text}).json()
+    assert given["facts"]["sector_consumer"] is False
+
+
+def test_a_known_order_brings_its_words(client: TestClient) -> None:
+    order = {"text": "在超市买的奶粉过期了，商家不给退货退款，要求赔偿", "order_id": "ruling-text-1"}
+    assert client.post("/v1/triage", json=order).status_code == 200
+    known = client.post("/v1/rulings/return", json={"order_id": "ruling-text-1"}).json()
+    assert known["facts"]["sector_consumer"] is True
+    assert client.post("/v1/rulings/return", json={"order_id": "somebody-elses"}).json()["facts"] == {}
+
+
 def test_kind_and_urgency_are_facts(client: TestClient) -> None:
     body = ask(
         client,
