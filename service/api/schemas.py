@@ -150,7 +150,7 @@ class DecisionIn(BaseModel):
 
 
 class DecisionOut(BaseModel):
-    """决定在日志中的记录。写入后不能修改或删除。"""
+    """决定在日志中的记录，写入后不能修改或删除。这里列出的是派单（dispatch）的字段；规则发布等别的种类字段不同，见 kind。"""
 
     model_config = ConfigDict(extra="allow")
 
