@@ -5,9 +5,10 @@ Speeds are counted as everywhere in this project: one evaluation is one set of f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from rules.ast import Condition, Leaf, leaves, negate
+from rules.ast import Condition, Leaf, facts_of, leaves, negate
 from rules.fact_dictionary import Facts
 from rules.rule import Rule
 from rules.vocabulary import State
@@ -41,14 +42,19 @@ def generate_source(conditions: Sequence[Condition]) -> str:
     a parameter unset. The opposite comes first, because most rules pass most orders.
 
     A missing number is NaN and a missing anything else is None: hardly a comparison then has to ask whether there is a
-    value, because almost none is true of those two.
+    value, because almost none is true of those two. A fact that one rule alone reads is looked up there: most rules are
+    settled by their first comparison and never come to it.
     """
     numeric = _numeric(leaf for condition in conditions for leaf in leaves(condition))
+    readers = Counter(name for condition in conditions for name in facts_of(condition))
+    looked_up = {name: f"get({name!r}{', NAN' if number else ''})" for name, number in sorted(numeric.items())}
+    shared = [name for name in looked_up if readers[name] > 1]
+    names = looked_up | {name: f"f_{name}" for name in shared}
     lines = ["def codes(facts, NAN=float('nan')):", "    get = facts.get"]
-    lines += [f"    f_{name} = get({name!r}{', NAN' if numeric[name] else ''})" for name in sorted(numeric)]
+    lines += [f"    f_{name} = {looked_up[name]}" for name in shared]
     lines += ["    return ("]
     for condition in conditions:
-        hit, passed = _expression(condition, numeric), _expression(negate(condition), numeric)
+        hit, passed = _expression(condition, numeric, names), _expression(negate(condition), numeric, names)
         lines.append(f"        0 if {passed} else 1 if {hit} else 2,")
     return "\n".join([*lines, "    )", ""])
 
@@ -62,12 +68,12 @@ def _numeric(comparisons: Iterable[Leaf]) -> dict[str, bool]:
     return numeric
 
 
-def _expression(condition: Condition, numeric: Mapping[str, bool]) -> str:
+def _expression(condition: Condition, numeric: Mapping[str, bool], names: Mapping[str, str]) -> str:
     """Python that is true exactly where the condition is known to be true."""
     if not isinstance(condition, Leaf):
         word = " and " if condition.op == "all" else " or "
-        return f"({word.join(_expression(part, numeric) for part in condition.parts)})"
-    name, number = f"f_{condition.fact}", numeric[condition.fact]
+        return f"({word.join(_expression(part, numeric, names) for part in condition.parts)})"
+    name, number = names[condition.fact], numeric[condition.fact]
     known = f"{name} == {name}" if number else f"{name} is not None"
     if condition.op == "present":
         return known
