@@ -84,6 +84,9 @@ class Elements:
         联系方式.
     missing : tuple of str
         Names out of ``ELEMENT_NAMES`` that were not found, in that order.
+    outside : str
+        The neighbouring 市县 in which the matter lies by the text; empty where the text does not say so, or names a
+        place of the city.
     """
 
     time: tuple[str, ...] = ()
@@ -92,6 +95,7 @@ class Elements:
     request: str = ""
     contact: Contact = field(default_factory=Contact)
     missing: tuple[str, ...] = ELEMENT_NAMES
+    outside: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -107,12 +111,14 @@ def extract_elements(order: WorkOrder, gazetteer: Gazetteer) -> Elements:
 
 def read_elements(text: str, masked: str, order: WorkOrder, gazetteer: Gazetteer) -> Elements:
     """Like :func:`extract_elements`, for callers who have the stripped text and the masked record already."""
-    place = _place(order, gazetteer.resolve(text))
+    named = gazetteer.resolve(text)
+    outside = "" if named.levels else gazetteer.outside.scene(text)
+    place = _place(order, named)
     times = tuple(dict.fromkeys(match[0] for match in _TIME.finditer(text)))
     target, request, contact = _target(text), _request(text, masked), _contact(masked, order)
     found = (bool(times), bool(place.mention or place.levels), bool(target), bool(request), contact.present)
     missing = tuple(name for name, present in zip(ELEMENT_NAMES, found, strict=True) if not present)
-    return Elements(times, place, target, request, contact, missing)
+    return Elements(times, place, target, request, contact, missing, outside)
 
 
 def _place(order: WorkOrder, place: Place) -> Place:

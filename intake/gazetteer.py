@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import yaml
 
 from intake.errors import ZhipaiError, register
+from intake.outside import Outside
 
 register(
     "E1201",
@@ -60,9 +62,16 @@ class Gazetteer:
     """The places of a city. The longest name wins; a name that several places share tells what they agree on.
 
     Short forms (临江 for 临江区, 石磴 for 石磴街道) count unless a full name or a longer, unknown one stands there.
+    ``outside`` holds the neighbouring 市县, whose places are in no district of the city.
     """
 
-    def __init__(self, full: Iterable[tuple[str, Place]], short: Iterable[tuple[str, Place]] = ()):
+    def __init__(
+        self,
+        full: Iterable[tuple[str, Place]],
+        short: Iterable[tuple[str, Place]] = (),
+        outside: Outside | None = None,
+    ):
+        self.outside = outside or Outside()
         meanings: dict[str, set[Place]] = defaultdict(set)
         for name, place in full:
             meanings[name].add(place)
@@ -85,7 +94,15 @@ class Gazetteer:
 
     @classmethod
     def from_file(cls, path: Path) -> Gazetteer:
-        """Read ``{city, districts: [{name, streets: [{name, communities, roads, estates, landmarks}]}]}``; E1201."""
+        """Read ``{city, districts: [{name, streets: [{name, communities, roads, estates, landmarks}]}], outside}``.
+
+        ``outside`` and ``inside`` are as :meth:`Outside.from_data` takes them; the city's own name is inside in any case.
+
+        Raises
+        ------
+        ZhipaiError
+            E1201 for a file that cannot be read as places, E1202 for neighbours that are written wrongly.
+        """
         try:
             data = yaml.safe_load(path.read_text(encoding="utf-8"))
             rows = list(_rows(data))
@@ -96,7 +113,14 @@ class Gazetteer:
         return cls(
             [(name, place) for name, place, is_short in rows if not is_short],
             [(name, place) for name, place, is_short in rows if is_short],
+            _outside(data),
         )
+
+    def with_outside(self, outside: Outside) -> Gazetteer:
+        """The same places with other neighbours."""
+        other = copy(self)
+        other.outside = outside
+        return other
 
     def resolve(self, text: str) -> Place:
         """The place that is known most exactly; among equals the longest name, then the first."""
@@ -140,6 +164,13 @@ def _by_form(text: str) -> Place:
         if match.end() - start >= 3 and match.end() - start > len(best.mention):
             best = Place(mention=text[start : match.end()], start=start, end=match.end())
     return best
+
+
+def _outside(data: dict[str, Any]) -> Outside:
+    """The neighbours of the city that a gazetteer names."""
+    city = str(data.get("city") or "")
+    own = [name for name in (city, city.removesuffix("市")) if len(name) >= 2]
+    return Outside.from_data({"outside": data.get("outside"), "inside": [*own, *(data.get("inside") or ())]})
 
 
 def _rows(data: Any) -> Iterator[tuple[str, Place, bool]]:

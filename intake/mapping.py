@@ -18,6 +18,7 @@ import yaml
 from intake.column_names import COMMON_NAMES, plain_name
 from intake.errors import ZhipaiError, register
 from intake.function_duties import FunctionDuties
+from intake.outside import Outside
 from intake.unit import UnitDirectory
 
 register("E1301", "列映射有误", "列映射“{path}”有误：{problem}。写法见 datasets/mappings/README.md。")
@@ -57,7 +58,10 @@ _KEYS = (
     "time_formats",
     "directory",
     "labels",
+    "outside",
 )
+#: Keys whose value may be the name of a file beside the mapping.
+_BESIDE = {"labels": "标签对照", "outside": "市外地名"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,8 @@ class Mapping:
     """Which column is which field; build it with :meth:`from_file`, :meth:`from_dict` or :meth:`guess`.
 
     ``keep_where`` and ``drop_where`` hold, for each column, the values that keep or drop a row; ``"*"`` stands for any
-    value that is not empty. ``empty`` lists values that mean “nothing”. ``labels`` renames units.
+    value that is not empty. ``empty`` lists values that mean “nothing”. ``labels`` renames units. ``outside`` holds the
+    neighbouring 市县 of the city that the orders come from, None where the mapping names none.
     """
 
     name: str
@@ -104,6 +109,7 @@ class Mapping:
     time_formats: tuple[str, ...] = ()
     directory: DirectorySource | None = None
     labels: dict[str, str] = field(default_factory=dict)
+    outside: Outside | None = None
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -118,14 +124,10 @@ class Mapping:
             data = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ZhipaiError("E1301", {"path": path.name, "problem": f"读不出来（{type(error).__name__}）"}) from error
-        if isinstance(data, dict) and isinstance(data.get("labels"), str):
-            labels_path = path.parent / data["labels"]
-            try:
-                data["labels"] = yaml.safe_load(labels_path.read_text(encoding="utf-8"))
-            except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-                raise ZhipaiError(
-                    "E1301", {"path": path.name, "problem": f"标签对照“{labels_path.name}”读不出来"}
-                ) from error
+        if isinstance(data, dict):
+            for key, title in _BESIDE.items():
+                if isinstance(data.get(key), str):
+                    data[key] = _beside(path, data[key], title)
         if isinstance(data, dict) and isinstance(data.get("directory"), dict) and data["directory"].get("duties"):
             # Like the labels it belongs to the mapping, not to the orders.
             data["directory"]["duties"] = str(path.parent / str(data["directory"]["duties"]))
@@ -152,6 +154,7 @@ class Mapping:
             time_formats=_strings(data.get("time_formats")),
             directory=DirectorySource(**{key: str(value) for key, value in directory.items()}) if directory else None,
             labels={str(old): str(new) for old, new in (data.get("labels") or {}).items()},
+            outside=Outside.from_data(data["outside"]) if data.get("outside") else None,
         )
 
     @classmethod
@@ -207,6 +210,14 @@ class Mapping:
         )
 
 
+def _beside(mapping: Path, name: str, title: str) -> Any:
+    """What a file that a mapping names holds; it belongs to the mapping, so it is looked for beside it; E1301."""
+    try:
+        return yaml.safe_load((mapping.parent / name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ZhipaiError("E1301", {"path": mapping.name, "problem": f"{title}“{name}”读不出来"}) from error
+
+
 def _strings(value: Any) -> tuple[str, ...]:
     """YAML's one value or list of values as text; 1 and "1" are the same, as in a file of text."""
     if value is None:
@@ -226,7 +237,7 @@ def _problems(data: Any) -> Iterator[str]:
         yield "最外层应是“键: 值”"
         return
     yield from _unknown("", data, _KEYS)
-    for key in ("format", "columns", "keep_where", "drop_where", "labels", "directory"):
+    for key in ("format", "columns", "keep_where", "drop_where", "labels", "directory", "outside"):
         if not isinstance(data.get(key) or {}, dict):
             yield f"{key} 应是“键: 值”"
     columns = data.get("columns") or {}

@@ -84,6 +84,8 @@ def derive_facts(
     """
     order = prepared.order
     facts: dict[str, object] = _procedures(prepared.text, word_lists().read(prepared.text))
+    if prepared.elements.outside:
+        facts["out_of_city"] = True
     facts |= {name: element in prepared.elements.missing for element, name in _ELEMENTS.items()}
     facts["missing_count"] = len(prepared.elements.missing)
     facts["text_length"] = len(prepared.text)
@@ -97,6 +99,8 @@ def derive_facts(
         facts["kind"] = filed_kind[0]
     if order.channel:
         facts["channel"] = order.channel
+        if "信访" in order.channel:
+            facts["sector_petition"] = True
     if received_at is not None:
         facts["received_hour"] = received_at.hour
     # Nobody has been asked yet: true by the meaning of these facts, not by a guess.

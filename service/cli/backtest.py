@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -31,7 +30,7 @@ from service.db.engine import check_version, make_engine, reading
 from service.packs import pack_in_use
 from service.rule_versions import find_version, load_bundle
 from service.settings import Settings, settings
-from service.snapshot import load_gazetteer, open_snapshot
+from service.snapshot import gazetteer_for, open_snapshot
 from service.triage import TRIAGE_GATES
 
 register("E7621", "回测缺少工单", "请给出 --orders 历史工单文件，或用 --decisions 取决定记录（两者选一）。")
@@ -84,15 +83,15 @@ def backtest(
     new = pack_or_version(config, pack)
     old = pack_or_version(config, against) if against else None
     columns = Mapping.from_file(existing(mapping)) if mapping else None
-    gazetteer_file = config.city / "gazetteer.yaml"
+    gazetteer, gazetteer_id = gazetteer_for(config, columns)
     plan = Plan(
         new=new,
         old=old,
         gates=tuple(dict.fromkeys(gates)),
         as_of=None if as_of_received else parse_instant(as_of),
         moment="received" if as_of_received else as_of or "now",
-        gazetteer=load_gazetteer(config),
-        gazetteer_id=_hash(gazetteer_file) if gazetteer_file.is_file() else "",
+        gazetteer=gazetteer,
+        gazetteer_id=gazetteer_id,
         truths=tuple(_truth(spec, new, old) for spec in truths),
         limit=limit,
         workers=workers or os.cpu_count() or 1,
@@ -143,10 +142,6 @@ def pack_or_version(config: Settings, name: str) -> RulePack:
     with reading(engine) as connection:
         content_hash = find_version(connection, name)
     return load_bundle(engine, content_hash)
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _truth(spec: str, new: RulePack, old: RulePack | None) -> Truth:

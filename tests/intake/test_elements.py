@@ -121,4 +121,4 @@ def test_no_personal_data_gets_into_the_elements() -> None:
 def test_as_dict_is_json_ready() -> None:
     row = _elements("昨天幸福路停水").as_dict()
     assert json.loads(json.dumps(row)) == row
-    assert set(row) == {"time", "place", "target", "request", "contact", "missing"}
+    assert set(row) == {"time", "place", "target", "request", "contact", "missing", "outside"}

@@ -64,6 +64,7 @@ labels: labels.yaml
         ({"columns": {"text": "内容"}, "time_zone": "Mars/Base"}, "Mars/Base"),
         ({"columns": {"text": "内容"}, "keep_where": ["状态"]}, "keep_where"),
         ({"columns": {"text": "内容"}, "labels": ["a"]}, "labels"),
+        ({"columns": {"text": "内容"}, "outside": ["文昌"]}, "outside"),
         ({"columns": {"text": "内容"}, "directory": {"name": "单位"}}, "file"),
         ({"columns": {"text": "内容"}, "directory": {"file": "units.csv"}}, "name"),
     ],
@@ -84,11 +85,22 @@ def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes) -> None:
         Mapping.from_file(path)
 
 
-def test_a_missing_label_file_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["labels", "outside"])
+def test_a_missing_file_beside_the_mapping_is_named(tmp_path: Path, key: str) -> None:
     path = tmp_path / "m.yaml"
-    path.write_text("columns: {text: 内容}\nlabels: none.yaml\n", encoding="utf-8")
+    path.write_text(f"columns: {{text: 内容}}\n{key}: none.yaml\n", encoding="utf-8")
     with pytest.raises(ZhipaiError, match=r"none\.yaml"):
         Mapping.from_file(path)
+
+
+def test_neighbours_stand_in_a_file_beside_the_mapping(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text("columns: {text: 内容}\noutside: near.yaml\n", encoding="utf-8")
+    (tmp_path / "near.yaml").write_text("outside: [{name: 文昌市, aliases: [文昌]}]\n", encoding="utf-8")
+    mapping = Mapping.from_file(path)
+    assert mapping.outside is not None
+    assert mapping.outside.scene("文昌停电") == "文昌市"
+    assert Mapping.from_dict({"columns": {"text": "内容"}}).outside is None
 
 
 @pytest.mark.parametrize(
@@ -143,7 +155,8 @@ def test_a_missing_column_of_the_directory_is_named(tmp_path: Path) -> None:
 
 
 def test_every_mapping_that_comes_along_can_be_read(root: Path) -> None:
-    names = {path.stem: Mapping.from_file(path) for path in (root / "datasets" / "mappings").glob("*.yaml")}
+    mappings = (root / "datasets" / "mappings").glob("*.yaml")
+    names = {path.stem: Mapping.from_file(path) for path in mappings if not path.stem.endswith("_outside")}
     assert {"haikou", "haikou_raw", "teddy", "teddy_raw", "beijing_letters", "pingshan", "city"} <= set(names)
 
 

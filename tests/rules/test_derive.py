@@ -22,9 +22,11 @@ NOWHERE = Place()
 ELEMENTS = ("时间", "地点", "对象", "诉求", "联系方式")
 
 
-def prepared(text: str, *, missing: tuple[str, ...] = (), place: Place = NOWHERE, **order: object) -> SimpleNamespace:
+def prepared(
+    text: str, *, missing: tuple[str, ...] = (), place: Place = NOWHERE, outside: str = "", **order: object
+) -> SimpleNamespace:
     """As ``intake.prepare`` returns it, as far as facts are concerned."""
-    elements = SimpleNamespace(missing=missing, place=place)
+    elements = SimpleNamespace(missing=missing, place=place, outside=outside)
     return SimpleNamespace(text=text, elements=elements, order=WorkOrder(text=text, **order))  # type: ignore[arg-type]
 
 
@@ -85,6 +87,14 @@ TABLE = [
     ("物业经理贪污公共收益", "discipline_report", False),
     ("办证窗口工作人员态度恶劣", "service_attitude", True),
     ("办证窗口服务态度好，表扬", "service_attitude", False),
+    ("到派出所开证明，工作人员不耐烦", "service_attitude", True),
+    ("居委会和街道办互相踢皮球", "service_attitude", True),
+    ("出租车司机绕路，态度恶劣", "service_attitude", False),
+    ("在区政府门口下车，公交车司机态度差", "service_attitude", False),
+    ("饭店老板态度恶劣，工商局也没有回复", "service_attitude", False),
+    ("小区物业服务态度差", "service_attitude", False),
+    ("营业厅工作人员爱答不理", "service_attitude", False),
+    ("城管部门回复：绝无推诿", "service_attitude", False),
     ("有人把标着绝密的文件扔了", "state_secret_hint", True),
     ("把公司的商业秘密发到网上", "work_or_trade_secret_hint", True),
     ("帮我查一下他的电话", "privacy_hint", True),
@@ -279,6 +289,11 @@ def directory() -> UnitDirectory:
     )
 
 
+def test_a_scene_in_a_neighbouring_county_is_out_of_the_city():
+    assert derive_facts(prepared("路灯不亮", outside="霁川市"))["out_of_city"] is True
+    assert facts_of("路灯不亮")["out_of_city"] is False
+
+
 @pytest.mark.parametrize(
     ("text", "units", "expected"),
     [
@@ -384,3 +399,9 @@ def test_words_count_only_beside_their_companions_and_away_from_their_exceptions
     assert lists.read("有字，旁边。某处在")["harassment"] is True
     assert lists.read("有字，旁边")["harassment"] is False
     assert lists.read("有字，在旁边。禁")["harassment"] is False
+
+
+def test_an_order_that_came_by_letters_and_visits_is_a_petition_too():
+    order = WorkOrder("路灯坏了一个月没人修", channel="信访转办")
+    assert derive_facts(prepare(order, Gazetteer.empty()))["sector_petition"] is True
+    assert derive_facts(prepare(WorkOrder(order.text, channel="电话"), Gazetteer.empty()))["sector_petition"] is False
