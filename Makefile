@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PORT ?=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install serve test test-slow bench lock lint clean-venv
+.PHONY: help install serve test test-slow bench quality lock lint clean-venv
 
 help: ## 显示这份说明
 	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,11 @@ bench: ## 速度与内存，以一次运行内的比值给出
 	@sh tools/install.sh dev
 	@$(BIN)/zhipai setup
 	@$(BIN)/python -m benchmarks
+
+quality: ## 重新测量并生成 docs/quality.md（需要真实数据，要训练约四十次）
+	@sh tools/install.sh
+	@$(BIN)/zhipai setup
+	@nice -n 5 $(BIN)/zhipai quality
 
 lock: ## 更新两份锁文件（改了 pyproject.toml 之后）
 	@sh tools/lock.sh

@@ -16,11 +16,14 @@ from intake.unit import UnitDirectory
 from models.candidates import Candidates
 from models.duties import Duties
 from models.evidence import History
+from models.fields import FieldCounts, function_numbers
 from models.files import building, sha256
 from models.fusion import Calibration
+from models.linear import Block
 from models.neighbours import Neighbours, Space
-from models.scorer import Scorer
+from models.scorer import Judgement, Scorer, lexica
 from models.text import TextFeatures
+from models.trees import Trees
 
 register(
     "E2201", "模型文件夹不存在", "模型文件夹“{folder}”不存在或没有 manifest.json。请检查路径，或重新训练。", exit_code=3
@@ -38,19 +41,28 @@ register(
     exit_code=3,
 )
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "jieba", "faiss-cpu", "onnxruntime", "tokenizers")
 _ARRAYS = (
     "text_weights",
+    "text_index",
+    "text_bias",
     "vector_weights",
-    "bias",
+    "vector_index",
+    "vector_bias",
     "idf",
     "mean",
     "scale",
     "order_units",
     "duty_vectors",
     "duty_owners",
+    "field_counts",
+    "unit_orders",
+    "tree_features",
+    "tree_thresholds",
+    "tree_masks",
+    "tree_leaves",
 )
 
 
@@ -58,20 +70,38 @@ def save(
     folder: Path, scorer: Scorer, directory: UnitDirectory, history: History, *, encoder_id: str, facts: dict[str, Any]
 ) -> None:
     """Write the folder aside, then put it in place whole. ``facts`` are kept as they are, for people."""
+    judged = scorer.judgement
     arrays = {
-        "text_weights": scorer.text_weights,
-        "vector_weights": scorer.vector_weights,
-        "bias": scorer.bias,
+        "text_weights": scorer.text.weights,
+        "text_index": scorer.text.index,
+        "text_bias": scorer.text.bias,
+        "vector_weights": scorer.vector.weights,
+        "vector_index": scorer.vector.index,
+        "vector_bias": scorer.vector.bias,
         "idf": scorer.features.idf,
         "mean": scorer.space.mean,
         "scale": scorer.space.scale,
         "order_units": scorer.neighbours.units,
         "duty_vectors": scorer.duties.vectors,
         "duty_owners": scorer.duties.owners,
+        "field_counts": scorer.counts.counts,
+        "unit_orders": scorer.counts.units,
+        "tree_features": judged.trees.features,
+        "tree_thresholds": judged.trees.thresholds,
+        "tree_masks": judged.trees.masks,
+        "tree_leaves": judged.trees.leaves,
     }
     ranker = {
         "units": scorer.candidates.names,
-        "calibration": scorer.calibration.as_dict(),
+        "judgement": {
+            "fusion": judged.fusion,
+            "tree_start": judged.trees.start,
+            "shortlist": judged.shortlist,
+            "text": judged.text.as_dict(),
+            "fields": judged.fields.as_dict() if judged.fields else None,
+            "near": judged.near,
+        },
+        "field_paths": [list(key) for key in scorer.counts.rows],
         "neighbours": scorer.neighbours.settings,
         "encoder": encoder_id,
         "facts": facts,
@@ -142,20 +172,42 @@ def load(folder: Path) -> tuple[str, Scorer, UnitDirectory, History, dict[str, A
     orders = _read_json(folder / "orders.json")
     directory = UnitDirectory.from_file(folder / "directory.json")
     features = TextFeatures.from_json((folder / "vocabulary.json").read_text(encoding="utf-8"), arrays["idf"])
+    candidates = Candidates.of(facts["units"], directory)
+    duties = Duties(tuple(_read_json(folder / "duties.json")), arrays["duty_owners"], arrays["duty_vectors"])
+    names, duty_words = lexica(candidates, duties)
     scorer = Scorer(
         features=features,
-        candidates=Candidates.of(facts["units"], directory),
+        candidates=candidates,
         space=Space(arrays["mean"], arrays["scale"]),
-        text_weights=text_weights,
-        vector_weights=arrays["vector_weights"],
-        bias=arrays["bias"],
+        text=Block(text_weights, arrays["text_index"], arrays["text_bias"]),
+        vector=Block(arrays["vector_weights"], arrays["vector_index"], arrays["vector_bias"]),
         neighbours=Neighbours(
             faiss.read_index(str(folder / "orders.faiss")), arrays["order_units"], **facts["neighbours"]
         ),
-        duties=Duties(tuple(_read_json(folder / "duties.json")), arrays["duty_owners"], arrays["duty_vectors"]),
-        calibration=Calibration.from_dict(facts["calibration"]),
+        duties=duties,
+        counts=FieldCounts(
+            {(name, path): row for row, (name, path) in enumerate(facts["field_paths"])},
+            arrays["field_counts"],
+            arrays["unit_orders"],
+            function_numbers(candidates.functions),
+        ),
+        names=names,
+        duty_words=duty_words,
+        judgement=_judgement(facts["judgement"], arrays),
     )
     return identity, scorer, directory, History(orders["ids"], orders["texts"]), facts
+
+
+def _judgement(row: dict[str, Any], arrays: dict[str, np.ndarray]) -> Judgement:
+    nodes = {name: arrays[f"tree_{name}"] for name in ("features", "thresholds", "masks", "leaves")}
+    return Judgement(
+        fusion=row["fusion"],
+        trees=Trees(**nodes, start=row["tree_start"]),
+        shortlist=row["shortlist"],
+        text=Calibration.from_dict(row["text"]),
+        fields=Calibration.from_dict(row["fields"]) if row["fields"] else None,
+        near=row["near"],
+    )
 
 
 def _read_json(path: Path) -> Any:

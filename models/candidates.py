@@ -41,9 +41,9 @@ class Candidates:
 
     @classmethod
     def choose(cls, labels: Iterable[str], directory: UnitDirectory) -> Candidates:
-        """The units that orders went to, and units still in force that share a function with one of them.
+        """The units that orders went to, and all units still in force.
 
-        A unit without a historic order is reached through its function and district.
+        A unit without a historic order is reached through its duties, its function and its district.
 
         Raises
         ------
@@ -53,8 +53,7 @@ class Candidates:
         latest = latest_units(directory)
         trained = set(labels)
         require_known(trained, directory)
-        functions = {latest[name].function for name in trained}
-        others = {unit.name for unit in latest.values() if unit.effective_to is None and unit.function in functions}
+        others = {unit.name for unit in latest.values() if unit.effective_to is None}
         return cls.of(sorted(trained | others), directory)
 
     @classmethod

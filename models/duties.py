@@ -19,7 +19,7 @@ class Duties:
     Parameters
     ----------
     lines : tuple of str
-        The function's name and the duty lines of each unit.
+        The duty lines of each unit; the function's name for a unit without any.
     owners : ndarray of int32, (lines,)
         Number of the candidate that a line belongs to, ascending; each candidate has at least one line.
     vectors : ndarray of float32, (lines, dim)
@@ -37,7 +37,7 @@ class Duties:
         rows = [
             (i, line)
             for i, name in enumerate(candidates.names)
-            for line in (candidates.functions[i] or name, *units[name].duties)
+            for line in units[name].duties or (candidates.functions[i] or name,)
         ]
         lines = tuple(line for _, line in rows)
         distinct = sorted(set(lines))

@@ -1,4 +1,8 @@
-"""Evidence for a unit, read off the numbers that made its score. Nothing here is looked up after the fact."""
+"""Evidence for a unit, read off the numbers that made its score. Nothing here is looked up after the fact.
+
+Words, orders, duties and places are weighed by what they add in the linear fusion, which chooses the shortlist and which
+the trees read view by view; fields by what they add to the final score.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.fields import FIELDS
 from models.ranking import Evidence
 from models.scorer import Reading, Scorer
+from models.views import VIEWS
 
 WORDS, ORDERS = 3, 2
 #: N-grams that words are put together from.
@@ -34,6 +40,7 @@ def collect(text: str, reading: Reading, scorer: Scorer, history: History, candi
         *_words(text, reading, scorer, candidate),
         *_orders(reading, scorer, history, candidate),
         *_duty(reading, scorer, candidate),
+        *_place(reading, scorer, candidate),
         *_fields(reading, scorer, candidate),
     ]
     return tuple(sorted(found, key=lambda one: (-one.weight, one.kind, one.text)))
@@ -86,7 +93,7 @@ def _orders(reading: Reading, scorer: Scorer, history: History, candidate: int) 
 
 
 def _duty(reading: Reading, scorer: Scorer, candidate: int) -> list[Evidence]:
-    gain = float(scorer.calibration.weights["duty"] * reading.duty[candidate])
+    gain = float(scorer.judgement.fusion["duty"] * reading.margins[candidate, VIEWS.index("duty")])
     if gain <= 0:
         return []
     mine = np.flatnonzero(scorer.duties.owners == candidate)
@@ -94,14 +101,23 @@ def _duty(reading: Reading, scorer: Scorer, candidate: int) -> list[Evidence]:
     return [Evidence("duty", scorer.duties.lines[line], gain, scorer.candidates.names[candidate])]
 
 
+def _place(reading: Reading, scorer: Scorer, candidate: int) -> list[Evidence]:
+    found = []
+    for name, place in (("street", reading.street), ("district", reading.district)):
+        gain = float(scorer.judgement.fusion[name] * reading.margins[candidate, VIEWS.index(name)])
+        if gain > 0:
+            found.append(Evidence("field", f"诉求地点在{place}", gain, name))
+    return found
+
+
 def _fields(reading: Reading, scorer: Scorer, candidate: int) -> list[Evidence]:
-    weights, candidates = scorer.calibration.weights, scorer.candidates
-    fields = (
-        ("street", reading.street, candidates.street_match(reading.street)),
-        ("district", reading.district, candidates.district_match(reading.district)),
-    )
+    """What each field known at filing added, for the unit and for its function together."""
+    if reading.fields is None:
+        return []
+    weights = np.array(reading.calibration.weights[-len(reading.fields) :])
+    gains = (weights * reading.fields[:, candidate]).reshape(len(FIELDS), -1).sum(axis=1)
     return [
-        Evidence("field", f"诉求地点在{place}", float(weights[name] * match[candidate]), name)
-        for name, place, match in fields
-        if weights[name] * match[candidate] > 0
+        Evidence("field", f"{title}为“{reading.values[name]}”", float(gain), name)
+        for (name, title), gain in zip(FIELDS.items(), gains, strict=True)
+        if gain > 0
     ]

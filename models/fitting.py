@@ -1,8 +1,8 @@
-"""Training of the ranker: read the orders, answer each from folds without it, calibrate on that, fit on all."""
+"""Training of the ranker: read the orders, answer each from folds without it, learn from that how to judge, fit on all."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +15,15 @@ from models.candidates import Candidates
 from models.duties import Duties
 from models.encoder import Encoder
 from models.evidence import SHOWN, History
+from models.fields import FieldCounts
 from models.folds import grouped_folds
-from models.fusion import calibrate
+from models.learning import HeldOut, judge
+from models.lexical import Lexical
 from models.progress import Progress, silent
 from models.recipe import Recipe
-from models.scorer import Scorer
+from models.scorer import Scorer, lexica
 from models.text import TextFeatures
-from models.views import VIEWS, Rows, Views
+from models.views import Rows, Views
 
 register(
     "E2104", "工单太少", "训练至少需要 {least} 条带承办单位的工单、两个以上的单位，现在有 {count} 条、{units} 个单位。"
@@ -45,6 +47,7 @@ def fit(
     order_ids: Sequence[str],
     districts: Sequence[str],
     streets: Sequence[str],
+    fields: Sequence[Mapping[str, str]],
     vectors: np.ndarray | None,
 ) -> tuple[Scorer, History, dict[str, Any]]:
     """Train.
@@ -65,6 +68,8 @@ def fit(
     recipe : Recipe
     order_ids, districts, streets : sequence of str
         As far as known; shown as evidence, and where the order lies.
+    fields : sequence of mapping
+        Fields known at filing (:data:`models.fields.FIELDS`), as far as known.
     vectors : ndarray or None, (n, dim)
         ``encoder.encode(texts)``, when the caller has it.
 
@@ -84,21 +89,15 @@ def fit(
             recipe=recipe,
             districts=districts,
             streets=streets,
+            fields=fields,
             vectors=vectors,
             progress=progress,
         )
         held = held_out(material, groups, recipe=recipe, seed=seed, report=report)
-        calibration = calibrate(
-            held.margins,
-            held.nearest,
-            held.targets,
-            views=VIEWS,
-            coverage=recipe.coverage,
-            far=recipe.far,
-            torn_accuracy=recipe.torn_accuracy,
-        )
+        judged = judge(held, material.candidates, recipe=recipe, seed=seed)
         views = Views.fit(material.rows, material.candidates, material.duties, recipe=recipe, seed=seed)
-        scorer = Scorer.fold(views, material.features, calibration)
+        counts = FieldCounts.count(material.fields, material.rows.targets, material.candidates.functions)
+        scorer = Scorer.of(views, material.features, counts, material.lexical, judged)
         report(STEP, recipe.folds + 1, recipe.folds + 1)
     history = History(
         list(order_ids) or [f"第 {i} 行" for i in range(1, len(texts) + 1)], [text[:SHOWN] for text in texts]
@@ -115,29 +114,20 @@ def fit(
 
 @dataclass(frozen=True)
 class Material:
-    """Historic orders as every fold reads them."""
+    """Historic orders as every fold reads them.
+
+    ``lexical`` holds the words of the candidates' names and of their duty lines, ``overlaps`` (n, candidates, 2) what
+    each order shares with them, ``lengths`` (n,) the characters of each.
+    """
 
     features: TextFeatures
     rows: Rows
     candidates: Candidates
     duties: Duties
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Answers to orders by views that never saw their group: what a fusion, or a learned ranker, is trained on.
-
-    Parameters
-    ----------
-    margins : ndarray of float32, (n, candidates, views)
-    nearest : ndarray of float32, (n,)
-        Similarity of the nearest order of another group.
-    targets : ndarray of int, (n,)
-    """
-
-    margins: np.ndarray
-    nearest: np.ndarray
-    targets: np.ndarray
+    fields: Sequence[Mapping[str, str]]
+    lexical: tuple[Lexical, Lexical]
+    overlaps: np.ndarray
+    lengths: np.ndarray
 
 
 def gather(
@@ -149,6 +139,7 @@ def gather(
     recipe: Recipe,
     districts: Sequence[str] = (),
     streets: Sequence[str] = (),
+    fields: Sequence[Mapping[str, str]] = (),
     vectors: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> Material:
@@ -168,25 +159,54 @@ def gather(
         districts=districts or [""] * len(texts),
         streets=streets or [""] * len(texts),
     )
-    return Material(features, rows, candidates, duties)
+    lexical = lexica(candidates, duties)
+    return Material(
+        features,
+        rows,
+        candidates,
+        duties,
+        fields or [{}] * len(texts),
+        lexical,
+        overlaps=np.stack([one.overlaps(texts) for one in lexical], axis=2),
+        lengths=np.array([len(text) for text in texts], np.float32),
+    )
 
 
 def held_out(
     material: Material, groups: Sequence[str], *, recipe: Recipe, seed: int, report: Progress = silent
 ) -> HeldOut:
     """Answer each order, or a sample of ``calibration_rows``, from the folds without its group."""
-    rows = material.rows
+    rows, size = material.rows, len(material.candidates)
     folds = grouped_folds(groups, rows.targets.tolist(), folds=recipe.folds, seed=seed)
     share = min(1.0, recipe.calibration_rows / len(rows))
     asked = np.random.default_rng(seed).random(len(rows)) < share if share < 1 else np.ones(len(rows), bool)
-    parts = []
+    parts, orders, absent = [], [], []
     for fold in range(recipe.folds):
         report(STEP, fold, recipe.folds + 1)
+        known = np.flatnonzero(folds != fold)
+        views = Views.fit(rows.take(known), material.candidates, material.duties, recipe=recipe, seed=seed)
+        counts = FieldCounts.count(
+            [material.fields[i] for i in known.tolist()], rows.targets[known], material.candidates.functions
+        )
+        orders.append(np.bincount(rows.targets[known], minlength=size).astype(np.float32))
+        absent.append(views.absent())
         held = np.flatnonzero((folds == fold) & asked)
         if len(held):
-            known = rows.take(np.flatnonzero(folds != fold))
-            views = Views.fit(known, material.candidates, material.duties, recipe=recipe, seed=seed)
-            part = rows.take(held)
-            parts.append((*views.margins(part), part.targets))
+            fields = counts.all_margins([material.fields[i] for i in held.tolist()])
+            parts.append((held, *views.margins(rows.take(held)), fields))
     report(STEP, recipe.folds, recipe.folds + 1)
-    return HeldOut(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    which, margins, nearest, fields = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    order = np.argsort(which)
+    which = which[order]
+    return HeldOut(
+        rows=which,
+        folds=folds[which],
+        margins=margins[order],
+        nearest=nearest[order],
+        targets=rows.targets[which],
+        orders=np.stack(orders),
+        absent=np.stack(absent),
+        fields=fields[order],
+        overlaps=material.overlaps[which],
+        lengths=material.lengths[which],
+    )

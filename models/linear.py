@@ -44,6 +44,46 @@ class Linear:
         return weights, bias
 
 
+@dataclass(frozen=True)
+class Block:
+    """Several linear models over the same columns side by side, for serving: one product answers all of them.
+
+    Parameters
+    ----------
+    weights : ndarray of float16 or float32, (columns, classes of all models)
+    index : ndarray of int32, (models, names)
+        Which of the classes a name is for each model; -1 for none.
+    bias : ndarray of float32, (models, names)
+    """
+
+    weights: np.ndarray
+    index: np.ndarray
+    bias: np.ndarray
+
+    @classmethod
+    def of(cls, models: Sequence[Linear], labels: Sequence[Sequence[str]], dtype: type) -> Block:
+        """``labels`` says for each model what it calls each name."""
+        index, bias, first = [], [], 0
+        for model, names in zip(models, labels, strict=True):
+            position = {name: i for i, name in enumerate(model.classes)}
+            mine = np.array([position.get(name, -1) for name in names], np.int32)
+            index.append(np.where(mine >= 0, mine + first, -1).astype(np.int32))
+            bias.append(np.where(mine >= 0, model.bias[mine], np.float32(model.absent)))
+            first += len(model.classes)
+        weights = np.concatenate([model.weights for model in models], axis=1)
+        return cls(weights.astype(dtype), np.stack(index), np.stack(bias).astype(np.float32))
+
+    def margins(self, products: np.ndarray) -> np.ndarray:
+        """Margins (models, names) from ``row @ weights`` (classes,)."""
+        return np.append(products, np.float32(0))[self.index] + self.bias
+
+    def column(self, rows: np.ndarray, name: int, shares: np.ndarray) -> np.ndarray:
+        """What each of ``rows`` weighs for one name, summed over the models by ``shares`` (models,): (rows,) float32."""
+        mine = self.index[:, name]
+        known = mine >= 0
+        return self.weights[rows[:, None], mine[known]].astype(np.float32) @ shares[known].astype(np.float32)
+
+
 def _absent(margins: np.ndarray) -> float:
     return float(np.quantile(margins, ABSENT_QUANTILE, axis=1).mean())
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,19 @@ from typing import Any
 import numpy as np
 
 from intake.errors import ZhipaiError, register
-from intake.unit import UnitDirectory
+from intake.unit import Unit, UnitDirectory
 from models import artifact, evidence
 from models.candidates import require_known
+from models.doubt import ENDED, ENDED_SHARE, FAR, NOBODY, Doubt, between
 from models.encoder import Encoder
 from models.evidence import History
 from models.progress import Progress
-from models.ranking import Evidence, RankedUnit, Ranking
+from models.ranking import Backoff, Evidence, RankedUnit, Ranking
 from models.recipe import Recipe
 from models.scorer import Reading, Scorer
 from models.text import segmenter
 
-__all__ = ["Evidence", "RankedUnit", "Ranking", "UnitRanker"]
+__all__ = ["Backoff", "Evidence", "RankedUnit", "Ranking", "UnitRanker"]
 
 register("E2102", "缺少向量", "这个模型没有带编码器，推荐时要给出文本的向量。请先用同一个编码器编码。", exit_code=3)
 register(
@@ -33,8 +35,7 @@ register(
 
 #: Days whose unit changes are kept at hand.
 DAYS = 64
-NOBODY = "按当日的单位名录，没有可派的单位，请人工确定。"
-FAR = "历史工单里没有与它相近的，建议转人工研判。"
+NO_FIELDS: Mapping[str, str] = {}
 
 
 class UnitRanker:
@@ -72,7 +73,7 @@ class UnitRanker:
         self.model_id = model_id
         self.facts = facts or {}
         self._encoder = encoder
-        self._days: dict[date, tuple[tuple[str, ...], np.ndarray]] = {}
+        self._days: dict[date, _Day] = {}
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -93,6 +94,7 @@ class UnitRanker:
         order_ids: Sequence[str] = (),
         districts: Sequence[str] = (),
         streets: Sequence[str] = (),
+        fields: Sequence[Mapping[str, str]] = (),
         vectors: np.ndarray | None = None,
     ) -> UnitRanker:
         """Train on historic orders; see :func:`models.fitting.fit`, where the arguments are explained."""
@@ -110,6 +112,7 @@ class UnitRanker:
             order_ids=order_ids,
             districts=districts,
             streets=streets,
+            fields=fields,
             vectors=vectors,
         )
         return cls(scorer, directory, history, encoder_id=encoder.id, facts=facts, encoder=encoder)
@@ -170,6 +173,7 @@ class UnitRanker:
         vector: np.ndarray | None = None,
         district: str = "",
         street: str = "",
+        fields: Mapping[str, str] = NO_FIELDS,
         top: int = 5,
         with_evidence: bool = True,
     ) -> Ranking:
@@ -186,6 +190,9 @@ class UnitRanker:
             ``encoder.encode([text])[0]``; encoded here when the ranker has its encoder.
         district, street : str
             Where the order lies, as far as known.
+        fields : mapping of str to str
+            Fields known at filing (``order_type``, ``category`` with its levels parted by ``/``, ``channel``). An empty
+            or unknown value says nothing: the answer is then the one to the bare text.
         top : int
             Units in the answer.
         with_evidence : bool
@@ -200,24 +207,28 @@ class UnitRanker:
             if self._encoder is None:
                 raise ZhipaiError("E2102")
             vector = self._encoder.encode([text])[0]
-        reading = self.scorer.read(text, vector, district=district, street=street)
-        names, owner = self._in_force(as_of.date())
-        kept = owner >= 0
-        mass = np.bincount(owner[kept], reading.probabilities[kept].astype(np.float64), minlength=len(names))
+        reading = self.scorer.read(text, vector, district=district, street=street, fields=fields)
+        today = self._in_force(as_of.date())
+        kept = today.owner >= 0
+        mass = np.bincount(
+            today.owner[kept], reading.probabilities[kept].astype(np.float64), minlength=len(today.units)
+        )
         if mass.sum() <= 0:
-            return Ranking((), True, NOBODY, ())
+            return Ranking((), True, NOBODY, (), "directory")
         probabilities = mass / mass.sum()
         order = np.argsort(-probabilities, kind="stable")
         units = tuple(
             RankedUnit(
-                names[i], float(probabilities[i]), self._evidence(text, reading, owner == i) if with_evidence else ()
+                today.units[i].name,
+                float(probabilities[i]),
+                self._evidence(text, reading, today.owner == i) if with_evidence else (),
             )
             for i in order[:top].tolist()
         )
-        inside = [i for i in order.tolist() if probabilities[i] >= self.scorer.calibration.inclusion]
-        coverage = tuple(names[i] for i in inside or order[:1].tolist())
-        reason = self._doubt(reading, [(names[i], float(probabilities[i])) for i in order[:2].tolist()])
-        return Ranking(units, bool(reason), reason, coverage)
+        inside = [i for i in order.tolist() if probabilities[i] >= reading.calibration.inclusion]
+        coverage = tuple(today.units[i].name for i in inside or order[:1].tolist())
+        doubt = self._doubt(reading, today, probabilities, order, float(mass.sum()))
+        return Ranking(units, bool(doubt.kind), doubt.reason, coverage, doubt.kind, doubt.backoff)
 
     def rank_many(
         self,
@@ -227,6 +238,7 @@ class UnitRanker:
         as_of: datetime,
         districts: Sequence[str] = (),
         streets: Sequence[str] = (),
+        fields: Sequence[Mapping[str, str]] = (),
         top: int = 5,
         with_evidence: bool = True,
     ) -> list[Ranking]:
@@ -239,22 +251,35 @@ class UnitRanker:
                 vector=vector,
                 district=district,
                 street=street,
+                fields=known,
                 top=top,
                 with_evidence=with_evidence,
             )
-            for text, vector, district, street in zip(
-                texts, vectors, districts or [""] * len(texts), streets or [""] * len(texts), strict=True
+            for text, vector, district, street, known in zip(
+                texts,
+                vectors,
+                districts or [""] * len(texts),
+                streets or [""] * len(texts),
+                fields or [NO_FIELDS] * len(texts),
+                strict=True,
             )
         ]
 
-    def _in_force(self, day: date) -> tuple[tuple[str, ...], np.ndarray]:
-        """Units in force among those it may name, and for each candidate the number of its unit, -1 for none."""
+    def _in_force(self, day: date) -> _Day:
         found = self._days.get(day)
         if found is None:
-            units = [self.directory.forward(name, day) for name in self.units]
-            names = tuple(sorted({unit.name for unit in units if unit is not None}))
-            number = {name: i for i, name in enumerate(names)}
-            found = names, np.array([number[unit.name] if unit else -1 for unit in units], np.int64)
+            stands = [self.directory.forward(name, day) for name in self.units]
+            units = {unit.name: unit for unit in stands if unit is not None}
+            number = {name: i for i, name in enumerate(sorted(units))}
+            parents = {
+                unit.parent: (above.parent if (above := self.directory.get(unit.parent, day)) else "")
+                for unit in units.values()
+            }
+            found = _Day(
+                tuple(units[name] for name in number),
+                np.array([number[unit.name] if unit else -1 for unit in stands], np.int64),
+                parents | {unit.name: unit.parent for unit in units.values()},
+            )
             if len(self._days) >= DAYS:
                 self._days.clear()
             self._days[day] = found
@@ -266,12 +291,22 @@ class UnitRanker:
         best = int(candidates[reading.probabilities[candidates].argmax()])
         return evidence.collect(text, reading, self.scorer, self.history, best)
 
-    def _doubt(self, reading: Reading, best: list[tuple[str, float]]) -> str:
-        """Why the ranker abstains, or empty. Distances count against those among historic orders, never as such."""
-        calibration = self.scorer.calibration
-        if reading.nearest[0] < calibration.near or not len(reading.row.columns):
-            return FAR
-        if len(best) == 2 and best[0][1] - best[1][1] < calibration.torn:
-            (first, p), (second, q) = best
-            return f"“{first}”和“{second}”难分高下（{p:.0%} 对 {q:.0%}），建议人工确认。"
-        return ""
+    def _doubt(self, reading: Reading, today: _Day, probabilities: np.ndarray, order: np.ndarray, held: float) -> Doubt:
+        """Why the ranker abstains, if it does. Distances count against those among historic orders, never as such."""
+        if reading.nearest[0] < self.scorer.judgement.near or not len(reading.row.columns):
+            return Doubt("far", FAR)
+        if held < 1 - ENDED_SHARE:
+            return Doubt("directory", ENDED.format(unit=self.units[int(reading.probabilities.argmax())]))
+        if len(order) > 1 and probabilities[order[0]] - probabilities[order[1]] < reading.calibration.torn:
+            return between(today.units, probabilities, district=reading.district, parents=today.parents)
+        return Doubt()
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """Units in force on a day among those it may name; for each candidate the number of its unit, -1 for none; and who is
+    above each of them and of their parents."""
+
+    units: tuple[Unit, ...]
+    owner: np.ndarray
+    parents: dict[str, str]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 EvidenceKind = Literal["word", "similar_order", "duty", "field"]
+AbstainKind = Literal["", "directory", "far", "place", "torn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +17,12 @@ class Evidence:
     ----------
     kind : str
         ``word``: words of the text; ``similar_order``: a historic order of that unit nearby; ``duty``: a line of the
-        unit's duties that the text comes near to; ``field``: the place of the order.
+        unit's duties that the text comes near to; ``field``: the place of the order, or a field
+        known at filing.
     text : str
         What a dispatcher reads: the words, the (masked) order, the duty line.
     weight : float
-        What it added to the unit's log-odds. The same scale for all kinds.
+        What it added to the unit's log-odds, before the trees rank the shortlist. The same scale for all kinds.
     ref : str
         工单编号 of a similar order, the unit of a duty line, the name of a field; else empty.
     """
@@ -41,6 +43,24 @@ class RankedUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class Backoff:
+    """Where an order can go when the units below cannot be told apart (退到上级).
+
+    Parameters
+    ----------
+    kind : str
+        ``parent``: the unit above them (主管局); ``district``: their district (区).
+    name : str
+    probability : float
+        Of all units under it together.
+    """
+
+    kind: Literal["parent", "district"]
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ranking:
     """The proposal of units for one order.
 
@@ -54,9 +74,16 @@ class Ranking:
         One Chinese sentence, or empty.
     coverage_set : tuple of str
         Holds the accepted unit in the stated share of orders (90% by default), the likeliest first.
+    abstain_kind : str
+        ``directory``: nobody in force to send it to; ``far``: no historic order like it; ``place``: one function in
+        several districts, and the order does not say which; ``torn``: two units too close; else empty.
+    backoff : Backoff or None
+        For ``torn`` units under one parent or in one district.
     """
 
     units: tuple[RankedUnit, ...]
     abstained: bool
     abstain_reason: str
     coverage_set: tuple[str, ...]
+    abstain_kind: AbstainKind = ""
+    backoff: Backoff | None = None

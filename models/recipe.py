@@ -1,4 +1,4 @@
-"""The numbers a ranker is trained by. Measured choices: docs/decisions/0002-first-ranker.md."""
+"""The numbers a ranker is trained by. Measured choices: docs/decisions/0002-first-ranker.md and 0004-learned-ranker.md."""
 
 from __future__ import annotations
 
@@ -31,6 +31,20 @@ class Recipe:
         Share of historic orders that lie so far from all others that an order as far is called unlike any.
     torn_accuracy : float
         The ranker abstains where its first unit, at that lead over the second, is right less often than this.
+    trees_from : int
+        From this many held-out orders on, boosted trees rank the likeliest candidates; below, the fusion alone does.
+    shortlist : int
+        Candidates of an order that the trees rank.
+    tree_parts : int
+        Parts that held-out orders are split into, each answered by trees grown on the others, to calibrate them.
+    tree_rounds, tree_leaves, tree_leaf_rows : int
+        Trees, leaves of each (at most 16), candidates in a leaf at the least.
+    tree_rate, tree_l2, tree_share : float
+        Step, regularisation of leaves, share of columns that each split may look at.
+    tail : float
+        Orders of a unit with n of them weigh n to the power of minus this: 0 counts orders, 1 counts units.
+    cold : float
+        Share of orders that the trees read a second time, as if their unit had no history.
     """
 
     min_df: int = 2
@@ -45,3 +59,14 @@ class Recipe:
     coverage: float = 0.9
     far: float = 0.01
     torn_accuracy: float = 0.4
+    trees_from: int = 800
+    shortlist: int = 24
+    tree_parts: int = 5
+    tree_rounds: int = 125
+    tree_leaves: int = 15
+    tree_leaf_rows: int = 100
+    tree_rate: float = 0.1
+    tree_l2: float = 10.0
+    tree_share: float = 0.4
+    tail: float = 0.25
+    cold: float = 0.15

@@ -1,7 +1,7 @@
 """The views of an order that vote on its unit, as they are trained. A later model joins them as one more name.
 
-Each view gives one margin a candidate; :mod:`models.fusion` weighs them. Linear views fold into one matrix after that,
-see :mod:`models.scorer`, so that serving does not pay for their number.
+Each view gives one margin a candidate; :mod:`models.learning` weighs them and ranks by them. At serving the linear views
+of one kind are one matrix, see :class:`models.linear.Block`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scipy import sparse
 from models.candidates import Candidates
 from models.duties import Duties
 from models.linear import Linear, fit_softmax, fit_svm
-from models.neighbours import Neighbours, Space
+from models.neighbours import NO_VOTE, Neighbours, Space
 from models.recipe import Recipe
 
 #: What a linear model learns to tell apart. A ``kind`` is a function on one level: the city's bureau or the districts'.
@@ -90,13 +90,24 @@ class Views:
             duties=duties,
         )
 
+    @property
+    def labels(self) -> tuple[tuple[str, ...], ...]:
+        """What each of :data:`LABELS` calls a candidate."""
+        return label_names(self.candidates)
+
+    def absent(self) -> np.ndarray:
+        """What each view says of a candidate whose label it never saw: (views,) float32, NaN for views without labels."""
+        said = {f"text_{label}": model.absent for label, model in zip(LABELS, self.text, strict=True)}
+        said |= {f"vector_{label}": model.absent for label, model in zip(LABELS, self.vector, strict=True)}
+        said["neighbours"] = float(np.log(NO_VOTE))
+        return np.array([said.get(view, np.nan) for view in VIEWS], np.float32)
+
     def margins(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         """Margins (n, candidates, views) float32 and the similarity of the nearest historic order (n,)."""
-        names = label_names(self.candidates)
         standard = self.space.standard(rows.vectors)
         layers = []
         for inputs, models in ((rows.features, self.text), (standard, self.vector)):
-            for model, wanted in zip(models, names, strict=True):
+            for model, wanted in zip(models, self.labels, strict=True):
                 weights, bias = model.spread(wanted)
                 layers.append(inputs @ weights + bias)
         similarities, found = self.neighbours.find(self.space.direction(rows.vectors))

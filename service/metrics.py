@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from prometheus_client import REGISTRY as DEFAULT_REGISTRY
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 REQUESTS = Counter("zhipai_requests_total", "HTTP 请求数", ["route", "status"])
 REQUEST_SECONDS = Histogram(
@@ -22,6 +22,10 @@ SHADOW_DIFFERENCES = Counter(
     "zhipai_shadow_differences_total", "影子规则包与现行规则说法不同", ["rule", "clause", "live", "shadow"]
 )
 SHADOW_FAILURES = Counter("zhipai_shadow_failures_total", "影子规则包出错", ["kind"])
+#: Every process sees the same orders: the largest count of the living ones, not their sum.
+SIGNALS = Gauge("zhipai_signals", "近期工单里的突发信号数", multiprocess_mode="livemax")
+MODEL_SHADOW_ORDERS = Counter("zhipai_model_shadow_orders_total", "影子模型比较过的工单", ["outcome"])
+MODEL_SHADOW_FAILURES = Counter("zhipai_model_shadow_failures_total", "影子模型出错", ["kind"])
 RELOADS = Counter("zhipai_reloads_total", "模型或知识的热更新次数", ["outcome"])
 
 

@@ -31,6 +31,8 @@ class Proposal:
     units: list[dict[str, Any]]
     abstained: bool
     abstain_reason: str
+    abstain_kind: str
+    backoff: dict[str, Any] | None
     coverage_set: list[str]
     entries: list[dict[str, Any]]
     verdicts: list[dict[str, Any]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -13,14 +14,15 @@ from intake.errors import ZhipaiError
 from models.ranker import UnitRanker
 from service import clock
 from service.db.engine import check_version, make_engine
-from service.entries import current_revision
+from service.kb_watch import LOOK_SECONDS, KnowledgeWatch
 from service.logging import get_logger
 from service.metrics import RELOADS
+from service.model_shadow import ModelShadow
 from service.readiness import rules_say, version_says
 from service.rule_watch import RuleWatch
 from service.settings import Settings
 from service.shadow import Shadow
-from service.snapshot import Snapshot, load_knowledge, load_snapshot, with_rules
+from service.snapshot import Snapshot, load_snapshot, with_rules
 from service.work_calendar import calendar_stamp, load_calendar
 from training.registry import champion
 
@@ -38,7 +40,7 @@ class Runtime:
         self.engine: Engine = make_engine(settings.url, busy_seconds=settings.busy_seconds)
         check_version(self.engine)
         self._version = self._champion_version()
-        self._revision = current_revision(self.engine)
+        self._knowledge = KnowledgeWatch(settings, self.engine)
         self._calendar = calendar_stamp(settings)
         self._rules = RuleWatch(settings, self.engine)
         now = clock.now(settings.time_zone)
@@ -46,14 +48,20 @@ class Runtime:
         self.snapshot: Snapshot = load_snapshot(settings, self.engine, as_of=now)
         self.reload_problem = ""
         self.shadow = Shadow(settings)
+        self.model_shadow = ModelShadow(settings)
         self._stop = threading.Event()
+        self._nudge = threading.Event()
         self._thread: threading.Thread | None = None
 
     def snapshot_at(self, as_of: datetime | None) -> Snapshot:
-        """The snapshot in force, with the rules of that instant where one is given."""
+        """The snapshot in force, with the rules and the entries of that instant where one is given."""
         if as_of is None:
             return self.snapshot
-        return self._rules.snapshot_at(self.snapshot, as_of)
+        return self._knowledge.snapshot_at(self._rules.snapshot_at(self.snapshot, as_of), as_of)
+
+    def wake(self) -> None:
+        """Look for something new at once: this process has just published it. Other processes see it on their own."""
+        self._nudge.set()
 
     def rules_say(self) -> str:
         """What the rules say of themselves, for ``/readyz``."""
@@ -70,19 +78,30 @@ class Runtime:
         self._thread = threading.Thread(target=self._watch, name="zhipai-reload", daemon=True)
         self._thread.start()
         self.shadow.start()
+        self.model_shadow.start()
 
     def close(self) -> None:
         self._stop.set()
+        self._nudge.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
         self.shadow.close()
+        self.model_shadow.close()
         self.snapshot.rules.close()
         self.engine.dispose()
 
     def _watch(self) -> None:
-        while not self._stop.wait(self.settings.reload_seconds):
+        looked = time.monotonic()
+        while True:
+            nudged = self._nudge.wait(min(LOOK_SECONDS, self.settings.reload_seconds))
+            self._nudge.clear()
+            if self._stop.is_set():
+                return
             try:
-                self.refresh()
+                due = time.monotonic() - looked >= self.settings.reload_seconds
+                if self._knowledge.happened() or nudged or due:
+                    looked = time.monotonic()
+                    self.refresh()
             except Exception as error:  # noqa: BLE001 - a watcher that dies silently would freeze the model for ever
                 self.reload_problem = error.code if isinstance(error, ZhipaiError) else type(error).__name__
                 RELOADS.labels(outcome="failed").inc()
@@ -90,11 +109,12 @@ class Runtime:
 
     def refresh(self) -> bool:
         """Look once; returns whether a new snapshot was put in force."""
-        version, revision = self._champion_version(), current_revision(self.engine)
+        version, news = self._champion_version(), self._knowledge.news()
         stamp = calendar_stamp(self.settings)
         publication = self._rules.look(clock.now(self.settings.time_zone))
         same_rules = publication == self.snapshot.publication
-        if same_rules and (version, revision, stamp) == (self._version, self._revision, self._calendar):
+        if same_rules and not news and (version, stamp) == (self._version, self._calendar):
+            self._knowledge.taken()
             return False
         snapshot = self.snapshot
         if version != self._version:
@@ -102,16 +122,18 @@ class Runtime:
             if found is not None:
                 ranker = UnitRanker.load(Path(found.path), encoder=snapshot.encoder)
                 snapshot = replace(snapshot, ranker=ranker, directory=ranker.directory)
-        if revision != self._revision:
-            knowledge = load_knowledge(self.settings, self.engine, snapshot.encoder)
-            snapshot = replace(snapshot, knowledge=knowledge)
+        if news:
+            snapshot = replace(snapshot, knowledge=self._knowledge.index_with(news, snapshot.knowledge))
         if not same_rules:
             snapshot = with_rules(snapshot, self.settings, self.engine, publication)
         elif stamp != self._calendar:
             snapshot = replace(snapshot, calendar=load_calendar(self.settings, snapshot.rules.pack))
         self.snapshot = snapshot
-        self._version, self._revision, self._calendar = version, revision, stamp
+        self._version, self._calendar = version, stamp
+        self._knowledge.taken()
         self._rules.forget()
+        if news:
+            self.snapshot = replace(snapshot, knowledge=self._knowledge.settled(snapshot.knowledge))
         self.reload_problem = ""
         RELOADS.labels(outcome="done").inc()
         ids = snapshot.ids

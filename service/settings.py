@@ -31,6 +31,12 @@ class Settings(BaseSettings):
     pack: str = Field(default="weifang", description="规则包：rules/packs 下的名字或一个文件夹")
     rule_overrides: Path | None = Field(default=None, description="用户单位填写的参数和时限（overrides.yaml 的写法）")
     shadow_pack: str = Field(default="", description="影子规则包：每条建议之后再用它判断一次，只计数，不影响建议")
+    shadow_model: str = Field(
+        default="", description="影子模型的别名（如 challenger）；每条建议之后再排一次，只计数，不影响建议"
+    )
+    kb_update_days: int | None = Field(
+        default=None, ge=1, description="请单位更新知识条目后，几天内应当更新；没有填就不判断是否按时"
+    )
     rule_engine: Literal["durable", "python"] = Field(default="durable", description="在线规则引擎")
     host: str = Field(default="127.0.0.1", description="监听地址；没有登录之前只允许本机地址")
     port: int = Field(default=8000, ge=1, le=65535)

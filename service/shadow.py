@@ -6,12 +6,7 @@ sum of all files. The counts hold rule ids and ids of proposals, nothing that a 
 
 from __future__ import annotations
 
-import json
-import os
-import queue
 import threading
-import time
-from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,15 +22,10 @@ from service.metrics import SHADOW_DIFFERENCES, SHADOW_FAILURES, SHADOW_ORDERS
 from service.packs import pack_in_use
 from service.proposal import Proposal
 from service.settings import Settings
+from service.shadow_worker import EVERY, WAITING, CountsFile, ShadowWorker, read_counts
 from service.snapshot import Snapshot
 from service.triage import TRIAGE_GATES
 
-#: Orders that may wait. What comes beyond is dropped and counted: a proposal never waits for its shadow.
-WAITING = 256
-#: Seconds between two writings of the counts.
-EVERY = 5.0
-#: Files of earlier processes that are kept.
-FILES = 200
 FOLDER = "shadow"
 
 Task = tuple[WorkOrder, Proposal, Snapshot]
@@ -54,15 +44,12 @@ class Shadow:
         self.settings = settings
         self.problem = ""
         self.pack: RulePack | None = None
-        self._every = every
-        self._tasks: queue.Queue[Task | None] = queue.Queue(waiting)
         self._lock = threading.Lock()
-        self._writing = threading.Lock()
-        self._written = "[]"
         self._tallies: dict[str, ShadowTally] = {}
-        started = clock.now(settings.time_zone)
-        self._file = settings.home / FOLDER / f"{started:%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
-        self._thread: threading.Thread | None = None
+        self._file = CountsFile(settings.home / FOLDER, started=clock.now(settings.time_zone))
+        self._worker: ShadowWorker[Task] = ShadowWorker(
+            "zhipai-shadow", self._compare, self._dropped, self._write, waiting=waiting, every=every
+        )
         if settings.shadow_pack:
             try:
                 self.pack = pack_in_use(settings, settings.shadow_pack)
@@ -72,30 +59,20 @@ class Shadow:
 
     def start(self) -> None:
         if self.pack is not None:
-            self._thread = threading.Thread(target=self._work, name="zhipai-shadow", daemon=True)
-            self._thread.start()
+            self._worker.start()
 
     def close(self) -> None:
         """Compare what still waits, within a moment, and write the counts."""
-        if self._thread is None:
-            return
-        try:
-            self._tasks.put(None, timeout=1)
-        except queue.Full:
-            get_logger().warning("shadow_stopped_full", waiting=self._tasks.qsize())
-        self._thread.join(timeout=5)
-        self._write()
+        self._worker.close()
 
     def offer(self, order: WorkOrder, proposal: Proposal, snapshot: Snapshot) -> None:
         """Hand over a proposal that was made. Returns at once, whatever happens."""
-        if self._thread is None:
-            return
-        try:
-            self._tasks.put_nowait((order, proposal, snapshot))
-        except queue.Full:
-            with self._lock:
-                self._tally(proposal).dropped += 1
-            SHADOW_ORDERS.labels(outcome="dropped").inc()
+        self._worker.offer((order, proposal, snapshot))
+
+    def _dropped(self, task: Task) -> None:
+        with self._lock:
+            self._tally(task[1]).dropped += 1
+        SHADOW_ORDERS.labels(outcome="dropped").inc()
 
     def says(self) -> str:
         """Its line in ``/readyz``; empty where no shadow pack is set."""
@@ -114,21 +91,8 @@ class Shadow:
             "comparisons": read_summary(self.settings.home),
         }
 
-    def _work(self) -> None:
-        written = time.monotonic()
-        while True:
-            try:
-                task = self._tasks.get(timeout=self._every)
-                if task is None:
-                    return
-                self._compare(*task)
-            except queue.Empty:
-                pass
-            if time.monotonic() - written >= self._every:
-                self._write()
-                written = time.monotonic()
-
-    def _compare(self, order: WorkOrder, proposal: Proposal, snapshot: Snapshot) -> None:
+    def _compare(self, task: Task) -> None:
+        order, proposal, snapshot = task
         pack = self.pack
         if pack is None:
             return
@@ -169,39 +133,22 @@ class Shadow:
         get_logger().error("shadow_failed", kind=kind, problem=what)
 
     def _write(self) -> None:
-        with self._writing:
-            with self._lock:
-                content = json.dumps([tally.to_data() for tally in self._tallies.values()], ensure_ascii=False)
-            if content == self._written:
-                return
-            try:
-                self._file.parent.mkdir(parents=True, exist_ok=True)
-                part = self._file.with_suffix(".part")
-                part.write_text(content, encoding="utf-8")
-                part.replace(self._file)
-                for path in sorted(self._file.parent.glob("*.json"))[:-FILES]:
-                    path.unlink(missing_ok=True)
-                self._written = content
-            except OSError as error:
-                self._failed("write", error)
+        try:
+            self._file.write(self._rows)
+        except OSError as error:
+            self._failed("write", error)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return [tally.to_data() for tally in self._tallies.values()]
 
 
 def read_summary(home: Path) -> list[dict[str, Any]]:
     """The sum of the counts of all processes, by pair of packs, the latest first."""
     pairs: dict[tuple[str, str], ShadowTally] = {}
-    for tally in _read(sorted((home / FOLDER).glob("*.json"))):
+    for tally in read_counts(home / FOLDER, ShadowTally):
         pairs.setdefault((tally.live, tally.shadow), ShadowTally(tally.live, tally.shadow)).add(tally)
     found = [tally.to_data() for tally in pairs.values()]
     return [
         row | {"rules": list(row["rules"].values())} for row in sorted(found, key=lambda row: row["last"], reverse=True)
     ]
-
-
-def _read(paths: Iterable[Path]) -> Iterable[ShadowTally]:
-    for path in paths:
-        try:
-            rows = json.loads(path.read_text(encoding="utf-8"))
-            yield from [ShadowTally(**row) for row in rows]
-        except (OSError, ValueError, TypeError) as error:
-            # A file of another version of the software; counts that cannot be read are not made up.
-            get_logger().warning("shadow_file_unreadable", file=path.name, problem=type(error).__name__)

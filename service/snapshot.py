@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import abc
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from sqlalchemy import Engine
 
 from intake.errors import ZhipaiError, register
 from intake.gazetteer import Gazetteer
+from intake.mapping import Mapping
 from intake.unit import UnitDirectory
-from knowledge_base import KnowledgeIndex
+from knowledge_base import KnowledgeEntry, KnowledgeIndex
 from models.encoder import Encoder
 from models.ranker import UnitRanker
 from rules import RuleEngine, WorkCalendar
 from service import clock
 from service.db.engine import check_version, make_engine
-from service.entries import current_entries, current_revision
+from service.entries import current_entries, entries_at, set_hash
 from service.proposal import SnapshotIds
 from service.rule_versions import Publication, pack_of, published, version_at
 from service.settings import Settings
@@ -67,19 +71,59 @@ def load_gazetteer(settings: Settings) -> Gazetteer:
     return Gazetteer.from_file(path) if path.is_file() else Gazetteer.empty()
 
 
-def load_knowledge(settings: Settings, engine: Engine, encoder: Encoder) -> KnowledgeIndex:
-    """The index over the entries that stand in the database; built again if the saved one is of other entries."""
-    entries = current_entries(engine)
-    folder = settings.index_folder / current_revision(engine) / encoder.id
+def gazetteer_for(settings: Settings, mapping: Mapping | None) -> tuple[Gazetteer, str]:
+    """The gazetteer for the orders of a mapping, with the neighbours that the mapping names, and its content hash."""
+    path = settings.city / "gazetteer.yaml"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    gazetteer = load_gazetteer(settings)
+    if mapping is None or mapping.outside is None:
+        return gazetteer, digest
+    return gazetteer.with_outside(mapping.outside), f"{digest} {mapping.outside.id}"
+
+
+def load_knowledge(
+    settings: Settings,
+    engine: Engine,
+    encoder: Encoder,
+    *,
+    as_of: datetime | None = None,
+    cached: abc.Mapping[str, np.ndarray] | None = None,
+) -> KnowledgeIndex:
+    """The index over the entries that stand in the database, or that stood at ``as_of``."""
+    entries = entries_at(engine, as_of) if as_of is not None else current_entries(engine)
+    return index_of(settings, entries, encoder, cached=cached)
+
+
+def index_of(
+    settings: Settings,
+    entries: abc.Sequence[KnowledgeEntry],
+    encoder: Encoder,
+    *,
+    cached: abc.Mapping[str, np.ndarray] | None = None,
+) -> KnowledgeIndex:
+    """The saved index over these entries; built again if there is none. ``cached``: as :meth:`KnowledgeIndex.build`."""
+    revision = set_hash((entry.id, entry.content_hash) for entry in entries)[:16]
+    folder = settings.index_folder / revision / encoder.id
     if folder.is_dir():
         try:
             return KnowledgeIndex.load(folder, encoder)
         except ZhipaiError:
             # A damaged index is not an error for the user: the entries are in the database, so it is built again.
             pass
-    index = KnowledgeIndex.build(entries, encoder)
+    index = KnowledgeIndex.build(entries, encoder, cached=cached or _vectors_at_hand(settings, encoder))
     index.save(folder)
     return index
+
+
+def _vectors_at_hand(settings: Settings, encoder: Encoder) -> abc.Mapping[str, np.ndarray]:
+    """The vectors of the index that was saved last: most entries are the same, and encoding is what takes time."""
+    saved = sorted(settings.index_folder.glob(f"*/{encoder.id}"), key=lambda folder: folder.stat().st_mtime)
+    for folder in reversed(saved[-3:]):
+        try:
+            return KnowledgeIndex.load(folder, encoder).vectors
+        except ZhipaiError:
+            continue
+    return {}
 
 
 def load_snapshot(
@@ -102,7 +146,7 @@ def load_snapshot(
     return Snapshot(
         encoder=encoder,
         ranker=ranker,
-        knowledge=load_knowledge(settings, engine, encoder),
+        knowledge=load_knowledge(settings, engine, encoder, as_of=as_of),
         rules=RuleEngine(pack, kind=settings.rule_engine),
         calendar=load_calendar(settings, pack),
         gazetteer=load_gazetteer(settings),

@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from intake.errors import ZhipaiError
 from intake.gazetteer import Gazetteer
 from intake.mapping import Mapping
 from intake.readers import read_orders
+from intake.unit import UnitDirectory
 from models.encoder import Encoder
 from models.progress import Progress
 from models.ranker import UnitRanker
+from service.model_life import CHALLENGER, Mover, own_answers, promote_version, ready_to_record
 from service.settings import ROOT, Settings
 from service.snapshot import load_gazetteer
+from training.card import contradictions
+from training.compare import answer, unseen
 from training.dataset import TrainingSet, training_set
-from training.evaluate import Evaluation, evaluate
-from training.publish import publish
-from training.registry import Registry
-from training.train import TrainConfig, train, train_and_evaluate
+from training.evaluate import Evaluation, measure
+from training.frozen import latest, row_keys
+from training.publish import Beside, publish
+from training.registry import Registry, champion
+from training.train import TrainConfig, fit_ranker, train, train_and_evaluate
 
 CITY_MAPPING = ROOT / "datasets" / "mappings" / "city.yaml"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a training or an evaluation. ``version`` is empty when nothing was registered."""
+    """What came of a training or an evaluation. ``version`` is empty when nothing was registered.
+
+    ``refused`` holds the lines of the review that stood in the way of a promotion.
+    """
 
     dataset: TrainingSet
     evaluation: Evaluation
     version: str = ""
     model_id: str = ""
     promoted: bool = False
+    refused: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         counts = self.dataset.counts
@@ -43,21 +54,41 @@ class Outcome:
             "errors": counts.errors,
             "without_unit": counts.without_unit,
             "unknown_unit": counts.unknown_unit,
+            "contradictory_texts": len(contradictions(self.dataset)),
             **self.evaluation.as_dict(),
             "version": self.version,
             "model_id": self.model_id,
             "promoted": self.promoted,
+            "refused": list(self.refused),
         }
 
 
-def read_training_set(settings: Settings, orders: Path, mapping: Mapping, *, own_city: bool = False) -> TrainingSet:
-    """The orders of a file as a training set.
+def read_training_set(
+    settings: Settings, orders: Path, mapping: Mapping, *, own_city: bool | None = None
+) -> TrainingSet:
+    """The orders of a file as a training set, with the directory that the mapping names beside them.
 
-    The gazetteer of the settings is used for the bundled city only: another city's place names would be resolved to
-    districts that it does not have.
+    The gazetteer of the settings is used for the bundled city only (``own_city``, by default: whether the file lies in
+    its folder): another city's place names would be resolved to districts that it does not have.
     """
+    if own_city is None:
+        own_city = orders.resolve().parent == settings.city.resolve()
     gazetteer = load_gazetteer(settings) if own_city else Gazetteer.empty()
     return training_set(read_orders(orders, mapping), gazetteer=gazetteer, directory=mapping.directory_for(orders))
+
+
+def read_test_set(orders: Path, mapping: Mapping, directory: UnitDirectory) -> TrainingSet:
+    """The orders of a file to measure on: its own units make no directory, and one unit is enough.
+
+    An order of a unit that ``directory`` never had stays in and counts as an error, as it would for a dispatcher.
+    """
+    found = training_set(
+        read_orders(orders, replace(mapping, directory=None)),
+        gazetteer=Gazetteer.empty(),
+        directory=None,
+        least_units=1,
+    )
+    return replace(found, directory=directory)
 
 
 def train_and_register(
@@ -69,23 +100,64 @@ def train_and_register(
     promote: bool,
     progress: Progress,
     config: TrainConfig | None = None,
+    mover: Mover | None = None,
 ) -> Outcome:
-    """Train on a file, evaluate on a grouped hold-out, register, and make it champion if asked."""
-    own_city = orders.resolve().parent == settings.city.resolve()
-    dataset = read_training_set(settings, orders, mapping, own_city=own_city)
+    """Train on a file, evaluate on the frozen test, register as challenger, and make it champion if asked.
+
+    The frozen test of the source is used again where it fits the data, else it is made of a grouped hold-out. A
+    promotion passes the checks of :mod:`training.promotion`; one that is refused leaves a registered challenger.
+    """
+    if promote:
+        ready_to_record(settings)
+    registry = Registry(settings.mlruns)
+    dataset = read_training_set(settings, orders, mapping)
+    frozen = latest(registry.store, dataset, source=mapping.name)
+    encoder = load_encoder(settings)
+    dataset = replace(dataset, vectors=encoder.encode(dataset.texts, progress=progress))
     trained = train(
         dataset,
-        encoder=_encoder(settings),
+        encoder=encoder,
         directory=dataset.directory,
         config=config or TrainConfig.default(),
         as_of=at,
         progress=progress,
+        held=frozen.held(dataset) if frozen else None,
     )
-    registry = Registry(settings.mlruns)
-    version = publish(registry, trained, at=at, source=mapping.name)
+    beside = _beside(registry, dataset, trained.held, encoder, at, progress)
+    version = publish(registry, trained, at=at, source=mapping.name, beside=beside)
+    registry.promote(version.version, alias=CHALLENGER)
+    refused: tuple[str, ...] = ()
     if promote:
-        registry.promote(version.version)
-    return Outcome(dataset, trained.evaluation, version.version, version.model_id, promote)
+        moved = promote_version(settings, version.version, mover=mover or Mover("zhipai train"), at=at, encoder=encoder)
+        refused = moved.review.failing if not moved.done else ()
+    return Outcome(dataset, trained.evaluation, version.version, version.model_id, promote and not refused, refused)
+
+
+def _beside(
+    registry: Registry,
+    dataset: TrainingSet,
+    held: Sequence[int],
+    encoder: Encoder,
+    at: datetime,
+    progress: Progress,
+) -> Beside | None:
+    """What the champion answers to the held-out orders that it was not trained on, unless it has answers of its own.
+
+    That is so for the first model of one's own city: the champion is that of the bundled one.
+    """
+    current = champion(registry.store)
+    if current is None:
+        return None
+    part = dataset.take(held)
+    own = own_answers(registry, current)
+    if own is not None and set(own.keys) & set(row_keys(part)):
+        return None
+    try:
+        ranker = UnitRanker.load(current.path, encoder=encoder)
+        return Beside(current.model_id, answer(ranker, unseen(part, ranker), as_of=at, progress=progress))
+    except ZhipaiError:
+        # A champion that cannot be asked is dealt with where promotion is decided.
+        return None
 
 
 def evaluate_own_split(
@@ -98,11 +170,10 @@ def evaluate_own_split(
     config: TrainConfig | None = None,
 ) -> Outcome:
     """Hold out whole groups of repeated orders, train on the rest, evaluate; nothing is registered."""
-    own_city = orders.resolve().parent == settings.city.resolve()
-    dataset = read_training_set(settings, orders, mapping, own_city=own_city)
+    dataset = read_training_set(settings, orders, mapping)
     evaluation = train_and_evaluate(
         dataset,
-        encoder=_encoder(settings),
+        encoder=load_encoder(settings),
         directory=dataset.directory,
         config=config or TrainConfig.default(),
         as_of=at,
@@ -124,40 +195,29 @@ def evaluate_elsewhere(
 ) -> Outcome:
     """Train on one file and evaluate on another; the second never touches the training.
 
-    Both mappings have to give the same labels. An order of the test file whose label the training never saw counts as
-    wrong, as it would be for a dispatcher.
+    Vocabulary, weights, calibration and directory come from ``orders`` and the directory that ``mapping`` names beside
+    it. Both mappings have to give the same labels. An order of the test file whose label the training never saw counts
+    as wrong, as it would be for a dispatcher. ``train_seconds`` includes the encoding of the training texts.
     """
     chosen = config or TrainConfig.default()
     dataset = read_training_set(settings, orders, mapping)
-    tests = replace(read_training_set(settings, test, test_mapping), directory=dataset.directory)
-    encoder = _encoder(settings)
+    encoder = load_encoder(settings)
     started = time.perf_counter()
-    ranker = UnitRanker.fit(
-        dataset.texts,
-        dataset.units,
-        dataset.groups,
-        encoder=encoder,
-        directory=dataset.directory,
-        seed=chosen.seed,
-        progress=progress,
-        recipe=chosen.recipe,
-        order_ids=dataset.order_ids,
-        districts=dataset.districts,
-        streets=dataset.streets,
-    )
+    ranker = fit_ranker(dataset, encoder, dataset.directory, chosen, progress)
     seconds = time.perf_counter() - started
-    tests = replace(tests, vectors=encoder.encode(tests.texts, progress=progress))
-    evaluation = evaluate(
+    tests = read_test_set(test, test_mapping, dataset.directory)
+    measured = measure(
         ranker,
-        tests,
+        replace(tests, vectors=encoder.encode(tests.texts, progress=progress)),
         as_of=at,
         progress=progress,
         train_seconds=seconds,
         rounds=chosen.bootstrap,
         seed=chosen.seed,
     )
-    return Outcome(tests, evaluation)
+    return Outcome(tests, measured.evaluation)
 
 
-def _encoder(settings: Settings) -> Encoder:
+def load_encoder(settings: Settings) -> Encoder:
+    """The encoder of the settings, on two threads: one-off commands have the machine to themselves."""
     return Encoder.load(settings.encoder_folder, threads=2)

@@ -16,6 +16,7 @@ import numpy as np
 from intake.errors import ZhipaiError, register
 from intake.order import WorkOrder, check_order
 from intake.prepare import Prepared, prepare
+from models.fields import FIELDS
 from models.ranking import Ranking
 from rules import compute_deadlines, derive_facts
 from rules.tracks import open_limits
@@ -119,6 +120,7 @@ def _assemble(order: WorkOrder, prepared: Prepared, vector: np.ndarray, options:
         vector=vector,
         district=district,
         street=street,
+        fields={name: getattr(order, name) for name in FIELDS},
         top=TOP_UNITS,
         with_evidence=options.with_evidence,
     )
@@ -141,6 +143,8 @@ def _assemble(order: WorkOrder, prepared: Prepared, vector: np.ndarray, options:
         units=_units(ranking),
         abstained=ranking.abstained,
         abstain_reason=ranking.abstain_reason,
+        abstain_kind=ranking.abstain_kind,
+        backoff=_backoff(ranking),
         coverage_set=list(ranking.coverage_set),
         entries=[
             {
@@ -173,6 +177,12 @@ def order_dict(order: WorkOrder) -> dict[str, Any]:
     row["received_at"] = order.received_at.isoformat() if order.received_at else None
     row["related"] = list(order.related)
     return row
+
+
+def _backoff(ranking: Ranking) -> dict[str, Any] | None:
+    if ranking.backoff is None:
+        return None
+    return asdict(ranking.backoff) | {"probability": round(ranking.backoff.probability, 4)}
 
 
 def _units(ranking: Ranking) -> list[dict[str, Any]]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
+from training.dataset import TrainingSet
+from training.frozen import row_keys
 from training.train import Trained
 
 _MEASURES = (
@@ -14,6 +19,50 @@ _MEASURES = (
     ("macro_f1", "宏平均 F1"),
     ("ece", "校准误差（15 箱）"),
 )
+
+
+def contradictions(dataset: TrainingSet) -> list[tuple[int, ...]]:
+    """Rows of equal text that went to different units, one tuple a text."""
+    by_text: dict[str, list[int]] = defaultdict(list)
+    for row, text in enumerate(dataset.texts):
+        by_text[text].append(row)
+    return [tuple(rows) for rows in by_text.values() if len({dataset.units[row] for row in rows}) > 1]
+
+
+def data_card(dataset: TrainingSet, *, source: str, files: Mapping[str, str]) -> dict[str, Any]:
+    """What the orders were: counts, period, units, and a hash that changes with any text or label. No text."""
+    days = sorted(instant for instant in dataset.received_at if instant is not None)
+    sizes = Counter(dataset.units)
+    content = hashlib.sha256()
+    for key, unit, group in sorted(zip(row_keys(dataset), dataset.units, dataset.groups, strict=True)):
+        content.update(f"{key}\0{unit}\0{group}\n".encode())
+    counts = dataset.counts
+    return {
+        "source": source,
+        "hash": f"data-{content.hexdigest()[:16]}",
+        "read": counts.read,
+        "kept": len(dataset),
+        "errors": counts.errors,
+        "without_unit": counts.without_unit,
+        "unknown_unit": counts.unknown_unit,
+        "first_day": days[0].date().isoformat() if days else None,
+        "last_day": days[-1].date().isoformat() if days else None,
+        "units": len(sizes),
+        "units_with_one_order": len(dataset.single_units),
+        "largest_unit": max(sizes.values()),
+        "groups": len(set(dataset.groups)),
+        "contradictory_texts": len(contradictions(dataset)),
+        "directory": dataset.directory.id,
+        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()},
+    }
+
+
+def _fields(figures: Mapping[str, Any] | None) -> list[str]:
+    """One line on what the fields known at filing add, where the orders have any."""
+    if not figures:
+        return []
+    told = "，".join(f"{name} {figures[key]:.3f}" for key, name in _MEASURES)
+    return [f"以上只用文字；加上受理时的字段（工单类型、行业分类、渠道）：{told}。", ""]
 
 
 def model_card(trained: Trained, *, at: datetime, source: str = "") -> str:
@@ -57,9 +106,11 @@ def model_card(trained: Trained, *, at: datetime, source: str = "") -> str:
         f"| 准确率不低于 95% 时可直接决定的比例 | {evaluation.coverage_at_95:.3f} | |",
         f"| 覆盖集：约定 / 实际覆盖率 / 平均大小 | {conformal['level']:.2f} / {conformal['coverage']:.3f} / "
         f"{conformal['mean_size']:.2f} | |",
+        f"| 职能归一：前 1 / 前 3 命中 | {evaluation.function_top1:.3f} / {evaluation.function_top3:.3f} | |",
         f"| 弃权比例；弃权时、不弃权时前 1 命中 | {abstained['share']:.3f}；{abstained['accuracy_abstained']:.3f}、"
         f"{abstained['accuracy_decided']:.3f} | |",
         "",
+        *_fields(evaluation.with_fields),
         "### 最差的单位（召回，留出条数）",
         "",
         *(f"- {row['unit']}：{row['recall']:.2f}（{row['n']}）" for row in evaluation.worst_units),

@@ -32,6 +32,17 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "coverage": (0.5, 0.999),
     "far": (0, 0.5),
     "torn_accuracy": (0, 1),
+    "trees_from": (100, 2**31 - 1),
+    "shortlist": (2, 1000),
+    "tree_parts": (2, 20),
+    "tree_rounds": (1, 2000),
+    "tree_leaves": (2, 16),
+    "tree_leaf_rows": (1, 100_000),
+    "tree_rate": (1e-3, 1),
+    "tree_l2": (0, 1e6),
+    "tree_share": (0.01, 1),
+    "tail": (0, 1),
+    "cold": (0, 1),
 }
 
 

@@ -16,6 +16,7 @@ from intake.gazetteer import Gazetteer
 from intake.prepare import prepare
 from intake.readers import Row
 from intake.unit import Unit, UnitDirectory
+from models.fields import FIELDS
 
 register(
     "E5001",
@@ -49,6 +50,8 @@ class TrainingSet:
     districts, streets : tuple of str
         As filed, else from the place that the text names: ``Prepared.elements.place``, as serving reads it.
     received_at : tuple of datetime or None
+    fields : tuple of mapping
+        Fields known at filing (:data:`models.fields.FIELDS`) that are not empty; the tuple is empty when no order has any.
     directory : UnitDirectory
     counts : Counts
     unknown_units : dict
@@ -67,6 +70,7 @@ class TrainingSet:
     directory: UnitDirectory
     counts: Counts = Counts()
     unknown_units: dict[str, int] = field(default_factory=dict)
+    fields: tuple[dict[str, str], ...] = ()
     vectors: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -93,20 +97,24 @@ class TrainingSet:
             districts=pick(self.districts),
             streets=pick(self.streets),
             received_at=pick(self.received_at),
+            fields=pick(self.fields) if self.fields else (),
             vectors=None if self.vectors is None else self.vectors[numbers],
         )
 
 
-def training_set(rows: Iterable[Row], *, gazetteer: Gazetteer, directory: UnitDirectory | None) -> TrainingSet:
+def training_set(
+    rows: Iterable[Row], *, gazetteer: Gazetteer, directory: UnitDirectory | None, least_units: int = 2
+) -> TrainingSet:
     """Prepare the rows of a file for training.
 
     Rows with an error, without a unit, or with a unit that the directory has under no date are left out and counted.
     Without a directory one is made of the units themselves. An order without a group joins those of the same text.
+    To measure on, one unit is enough (``least_units``); there is nothing to learn from one.
 
     Raises
     ------
     ZhipaiError
-        E5001 when nothing is left, E5002 when one unit only is left.
+        E5001 when nothing is left, E5002 when fewer units than ``least_units`` are left.
     """
     known = {unit.name for unit in directory.units} if directory else None
     kept = []
@@ -135,8 +143,9 @@ def training_set(rows: Iterable[Row], *, gazetteer: Gazetteer, directory: UnitDi
     orders = [prepared.order for prepared, _ in kept]
     texts = tuple(prepared.text for prepared, _ in kept)
     units = tuple(order.unit for order in orders)
-    if len(set(units)) == 1:
+    if len(set(units)) < least_units:
         raise ZhipaiError("E5002", {"kept": len(kept), "unit": units[0]})
+    fields = [{name: value for name in FIELDS if (value := getattr(order, name))} for order in orders]
     places = [prepared.elements.place for prepared, _ in kept]
     return TrainingSet(
         texts=texts,
@@ -149,6 +158,7 @@ def training_set(rows: Iterable[Row], *, gazetteer: Gazetteer, directory: UnitDi
         directory=directory or UnitDirectory(Unit(name=name, function=name) for name in sorted(set(units))),
         counts=counts,
         unknown_units=dict(sorted(unknown.items())),
+        fields=tuple(fields) if any(fields) else (),
     )
 
 

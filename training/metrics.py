@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,17 +123,22 @@ def bootstrap(
     answers: Answers, measures: dict[str, Callable[[Answers], float]], *, rounds: int, seed: int
 ) -> dict[str, tuple[float, float]]:
     """95% intervals. Whole groups are drawn, since repeated orders are right or wrong together."""
-    rng = np.random.default_rng(seed)
-    order = np.argsort(answers.group, kind="stable")
-    starts = np.flatnonzero(np.diff(answers.group[order], prepend=-1))
-    members = np.split(order, starts[1:])
     drawn: dict[str, list[float]] = {name: [] for name in measures}
-    for _ in range(rounds):
-        rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
+    for rows in draws(answers.group, rounds=rounds, seed=seed):
         sample = answers.take(rows)
         for name, measure in measures.items():
             drawn[name].append(measure(sample))
     return {name: _interval(np.array(values), measures[name](answers)) for name, values in drawn.items()}
+
+
+def draws(group: np.ndarray, *, rounds: int, seed: int) -> Iterator[np.ndarray]:
+    """Row numbers of each round of a bootstrap over whole groups, with repetition."""
+    rng = np.random.default_rng(seed)
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    members = np.split(order, starts[1:])
+    for _ in range(rounds):
+        yield np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
 
 
 def _interval(values: np.ndarray, figure: float) -> tuple[float, float]:

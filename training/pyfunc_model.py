@@ -1,6 +1,7 @@
 """The registered model as MLflow runs it (models from code: MLflow stores this file, nothing is pickled).
 
-Input columns: ``text`` (清理后的诉求), ``as_of`` (带时区的时刻, ISO 8601), ``district`` and ``street`` (may be empty).
+Input columns: ``text`` (清理后的诉求), ``as_of`` (带时区的时刻, ISO 8601), ``district`` and ``street`` (may be empty),
+and, where known, the fields of :data:`models.fields.FIELDS`.
 Output: one row for each order and proposed unit. The encoder is not part of the model; it is found at
 ``ZHIPAI_ENCODER``, else at ``encoder`` under ``ZHIPAI_HOME``.
 """
@@ -17,6 +18,7 @@ import pandas as pd  # type: ignore[import-untyped]
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from models.encoder import Encoder
+from models.fields import FIELDS
 from models.ranker import UnitRanker
 
 
@@ -38,6 +40,7 @@ class RankerModel(PythonModel):
                 as_of=datetime.fromisoformat(str(one.as_of)),
                 district=str(one.district),
                 street=str(one.street),
+                fields={name: str(getattr(one, name, "")) for name in FIELDS},
             )
             rows += [
                 {

@@ -14,6 +14,7 @@ from typing import Any
 
 from intake.errors import ZhipaiError, register
 from models.artifact import verify
+from models.fields import FIELDS
 from training.champion import CHAMPION, DATABASE, MODEL, MODEL_ID, PATH, Version, champion
 
 __all__ = ["Registry", "Version", "champion"]
@@ -56,8 +57,11 @@ class Registry:
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
         card: str = "",
+        files: Path | None = None,
     ) -> Version:
         """Copy a saved ranker into the store as a new version, with its figures and its model card (Markdown).
+
+        ``files`` is a folder with whatever else the run keeps: plots, data card, answers to the frozen test.
 
         Raises
         ------
@@ -71,7 +75,7 @@ class Registry:
             self._sweep(client, experiment)
             run = client.create_run(experiment, tags={**tags, STATE: OPEN}, run_name=model_id)
             try:
-                version = self._log(mlflow, client, run, folder, model_id, params, metrics, tags, card)
+                version = self._log(mlflow, client, run, folder, model_id, params, metrics, tags, card, files)
             except BaseException:
                 self._discard(client, run.info.run_id)
                 raise
@@ -104,6 +108,12 @@ class Registry:
         if previous is None or current is None or previous.version == current.version:
             raise ZhipaiError("E5103")
         return self.promote(previous.version)
+
+    def evidence(self, version: Version) -> Path:
+        """The folder of what the run kept beside the model; it may lack files that an older software did not write."""
+        with self._mlflow() as mlflow:
+            run = self._client(mlflow).get_model_version(MODEL, version.version).run_id
+        return self.store / "artifacts" / str(run) / "artifacts"
 
     def get(self, wanted: str) -> Version:
         """The version with this number or alias; E5102."""
@@ -147,6 +157,7 @@ class Registry:
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
         card: str,
+        files: Path | None,
     ) -> str:
         """All steps of a registration in order; the number of the new version."""
         run_id = run.info.run_id
@@ -156,6 +167,8 @@ class Registry:
             client.log_metric(run_id, name, float(figure))
         if card:
             client.log_text(run_id, card, "model_card.md")
+        if files is not None:
+            client.log_artifacts(run_id, str(files))
         signature, example = _signature()
         with mlflow.start_run(run_id=run_id):
             info = mlflow.pyfunc.log_model(
@@ -244,7 +257,10 @@ def _signature() -> tuple[Any, Any]:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    inputs = Schema([ColSpec("string", name) for name in ("text", "as_of", "district", "street")])
+    inputs = Schema(
+        [ColSpec("string", name) for name in ("text", "as_of", "district", "street")]
+        + [ColSpec("string", name, required=False) for name in FIELDS]
+    )
     outputs = Schema(
         [
             ColSpec("long", "order"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,10 +14,10 @@ from models.progress import Progress
 from models.ranker import UnitRanker
 from training.config import TrainConfig
 from training.dataset import TrainingSet
-from training.evaluate import Evaluation, evaluate
+from training.evaluate import Evaluation, Measured, measure
 from training.split import grouped_split
 
-__all__ = ["TrainConfig", "Trained", "train", "train_and_evaluate"]
+__all__ = ["TrainConfig", "Trained", "fit_ranker", "train", "train_and_evaluate"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class Trained:
     config : TrainConfig
     seconds : float
         The whole: encoding, both trainings and the evaluation.
+    measured : Measured
+        The evaluation with its answers.
+    held : tuple of int
+        Row numbers of ``dataset`` that were held out.
     """
 
     ranker: UnitRanker
@@ -40,6 +45,8 @@ class Trained:
     dataset: TrainingSet
     config: TrainConfig
     seconds: float
+    measured: Measured
+    held: tuple[int, ...]
 
     def save(self, folder: Path) -> str:
         """Write the artifact and return the model's id."""
@@ -54,6 +61,7 @@ def train(
     config: TrainConfig,
     as_of: datetime,
     progress: Progress | None = None,
+    held: Sequence[int] | None = None,
 ) -> Trained:
     """Train, evaluate on a grouped hold-out, and train again on everything.
 
@@ -67,14 +75,17 @@ def train(
     as_of : datetime
         The day on whose directory the evaluation is read.
     progress : Progress, optional
+    held : sequence of int, optional
+        Rows to hold out, whole groups of them; by default a grouped split by the configuration.
     """
     start = time.perf_counter()
     dataset = _encoded(dataset, encoder, progress)
-    evaluation = train_and_evaluate(
-        dataset, encoder=encoder, directory=directory, config=config, as_of=as_of, progress=progress
-    )
-    ranker = _fit(dataset, encoder, directory, config, progress)
-    return Trained(ranker, evaluation, dataset, config, time.perf_counter() - start)
+    if held is None:
+        held = grouped_split(dataset.groups, dataset.units, holdout=config.holdout, seed=config.seed)[1].tolist()
+    measured = _measure_held(dataset, held, encoder, directory, config, as_of, progress)
+    ranker = fit_ranker(dataset, encoder, directory, config, progress)
+    seconds = time.perf_counter() - start
+    return Trained(ranker, measured.evaluation, dataset, config, seconds, measured, tuple(held))
 
 
 def train_and_evaluate(
@@ -91,11 +102,26 @@ def train_and_evaluate(
     ``train_seconds`` of the result is the training on the larger part, without the encoding of the texts.
     """
     dataset = _encoded(dataset, encoder, progress)
-    rows, held = grouped_split(dataset.groups, dataset.units, holdout=config.holdout, seed=config.seed)
+    _, held = grouped_split(dataset.groups, dataset.units, holdout=config.holdout, seed=config.seed)
+    return _measure_held(dataset, held.tolist(), encoder, directory, config, as_of, progress).evaluation
+
+
+def _measure_held(
+    dataset: TrainingSet,
+    held: Sequence[int],
+    encoder: Encoder,
+    directory: UnitDirectory,
+    config: TrainConfig,
+    as_of: datetime,
+    progress: Progress | None,
+) -> Measured:
+    """Train on the rows that are not held out and measure on those that are."""
+    inside = set(held)
+    rows = [row for row in range(len(dataset)) if row not in inside]
     start = time.perf_counter()
-    ranker = _fit(dataset.take(rows), encoder, directory, config, progress)
+    ranker = fit_ranker(dataset.take(rows), encoder, directory, config, progress)
     seconds = time.perf_counter() - start
-    return evaluate(
+    return measure(
         ranker,
         dataset.take(held),
         as_of=as_of,
@@ -112,9 +138,10 @@ def _encoded(dataset: TrainingSet, encoder: Encoder, progress: Progress | None) 
     return replace(dataset, vectors=encoder.encode(dataset.texts, progress=progress))
 
 
-def _fit(
+def fit_ranker(
     dataset: TrainingSet, encoder: Encoder, directory: UnitDirectory, config: TrainConfig, progress: Progress | None
 ) -> UnitRanker:
+    """A ranker trained on all of ``dataset``."""
     return UnitRanker.fit(
         dataset.texts,
         dataset.units,
@@ -127,5 +154,6 @@ def _fit(
         order_ids=dataset.order_ids,
         districts=dataset.districts,
         streets=dataset.streets,
+        fields=dataset.fields,
         vectors=dataset.vectors,
     )

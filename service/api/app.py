@@ -11,7 +11,7 @@ from fastapi_offline import FastAPIOffline
 
 from intake.errors import ZhipaiError
 from service import clock
-from service.api import pages, problems, routes, ruling_routes, shadow_routes
+from service.api import kb_life_routes, kb_routes, pages, problems, routes, ruling_routes, shadow_routes, similar_routes
 from service.api.middleware import Gatekeeper
 from service.logging import configure, get_logger
 from service.readiness import calendar_says
@@ -67,6 +67,7 @@ def create_app(chosen: Settings | None = None) -> FastAPI:
         openapi_tags=[
             {"name": "派单", "description": "取得建议、作出决定、查看记录"},
             {"name": "研判", "description": "问一个关口：能不能、应当怎样、依据什么、怎样会变"},
+            {"name": "知识库", "description": "条目的起草、审核、发布、版本与到期"},
             {"name": "运维", "description": "健康检查与指标"},
         ],
     )
@@ -74,6 +75,9 @@ def create_app(chosen: Settings | None = None) -> FastAPI:
     app.include_router(routes.router)
     app.include_router(ruling_routes.router)
     app.include_router(shadow_routes.router)
+    app.include_router(similar_routes.router)
+    app.include_router(kb_life_routes.router)
+    app.include_router(kb_routes.router)
     app.include_router(pages.router)
     app.add_middleware(Gatekeeper, max_body_bytes=config.max_body_bytes)
     return app

@@ -56,8 +56,9 @@ SAYINGS = {
 }
 
 
-def problem(error: ZhipaiError, request: Request) -> JSONResponse:
-    """Render an error; the request id is in the instance and in the ``X-Request-Id`` header."""
+def problem(error: ZhipaiError, request: Request, **extension: Any) -> JSONResponse:
+    """Render an error; the request id is in the instance and in the ``X-Request-Id`` header. ``extension``: further
+    members of the problem document (RFC 9457, 3.2)."""
     request_id = getattr(request.state, "request_id", "")
     body: dict[str, Any] = {
         "type": f"/errors#{error.code}",
@@ -67,6 +68,7 @@ def problem(error: ZhipaiError, request: Request) -> JSONResponse:
         "code": error.code,
         "instance": f"{request.url.path}#{request_id}",
         "where": error.where,
+        **extension,
     }
     headers = {"Retry-After": "2"} if error.status == 503 else None
     return JSONResponse(body, status_code=error.status, media_type="application/problem+json", headers=headers)

@@ -58,6 +58,7 @@ def triage(
     proposal = propose(order, as_of=order_in.as_of or at, snapshot=snapshot, all_verdicts=verdicts == "all")
     store_proposal(state.engine, order, proposal, at=at)
     state.shadow.offer(order, proposal, snapshot)
+    state.model_shadow.offer(order, proposal, snapshot)
     PROPOSALS.labels(abstained=str(proposal.abstained).lower()).inc()
     return Response(proposal.canonical, media_type="application/json")
 
@@ -169,6 +170,8 @@ def readiness(state: Runtime) -> dict[str, str]:
     checks["rules"] = state.rules_say()
     if shadow := state.shadow.says():
         checks["shadow"] = shadow
+    if model_shadow := state.model_shadow.says():
+        checks["model_shadow"] = model_shadow
     checks["calendar"] = calendar_says(state.snapshot.calendar, today=clock.now(state.settings.time_zone).date())
     return checks
 

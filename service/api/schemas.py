@@ -120,6 +120,12 @@ class SnapshotOut(BaseModel):
     calendar: str
 
 
+class BackoffOut(BaseModel):
+    kind: Literal["parent", "district"] = Field(description="parent 主管局，district 区")
+    name: str
+    probability: float = Field(description="其下各单位的概率之和")
+
+
 class ProposalOut(BaseModel):
     """一条建议。它是诉求、as_of 和五个快照编号的纯函数：同样的输入永远得到同样的建议。"""
 
@@ -129,6 +135,10 @@ class ProposalOut(BaseModel):
     units: list[UnitOut] = Field(description="按概率从高到低的承办单位")
     abstained: bool = Field(description="模型没有把握，请人工研判（疑难）")
     abstain_reason: str
+    abstain_kind: Literal["", "directory", "far", "place", "torn"] = Field(
+        description="directory 名录里没有可派的，far 历史上没有相近的，place 地点不明，torn 难分高下；没有弃权时为空"
+    )
+    backoff: BackoffOut | None = Field(description="难分高下的单位同属一个上级时，可先交的上级")
     coverage_set: list[str] = Field(description="以约定的覆盖率包含正确单位的最小集合")
     entries: list[EntryOut] = Field(description="现行有效的知识条目")
     verdicts: list[VerdictOut] = Field(description="命中的和无法判断的规则")

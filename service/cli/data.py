@@ -9,30 +9,17 @@ import typer
 from intake.hint_report import compare_hints
 from intake.mapping import Mapping
 from intake.readers import read_orders
-from knowledge_base import read_entries
-from service import clock
+from service.cli import kb_check, kb_files, kb_life, kb_search
 from service.cli.common import JSON_OPTION, existing, print_json
-from service.db.engine import check_version, make_engine
-from service.entries import import_entries
-from service.settings import settings
 
 knowledge = typer.Typer(no_args_is_help=True)
 intake = typer.Typer(no_args_is_help=True)
 
 
-@knowledge.command("import", help="导入知识条目（.jsonl 或 .csv）；重复导入同样的内容不产生变化。")
-def import_file(file: Path = typer.Argument(..., help="条目文件"), as_json: bool = JSON_OPTION) -> None:
-    config = settings()
-    engine = make_engine(config.url)
-    check_version(engine)
-    counts = import_entries(engine, read_entries(existing(file)), at=clock.now(config.time_zone))
-    if as_json:
-        print_json(counts)
-    else:
-        typer.echo(
-            f"新增 {counts['added']} 条，更新 {counts['changed']} 条，未变 {counts['unchanged']} 条。"
-            f"运行中的服务会在约 {config.reload_seconds:g} 秒后用上。"
-        )
+kb_files.add_to(knowledge)
+kb_life.add_to(knowledge)
+kb_check.add_to(knowledge)
+kb_search.add_to(knowledge)
 
 
 @intake.command("hints", help="检查派单提示的清理：改了多少行，与供稿方清理好的一列有多接近，还残留多少。")

@@ -14,7 +14,21 @@ from typer import rich_utils
 from typer.exceptions import Abort, Exit, TyperException
 
 from intake.errors import ZhipaiError, register
-from service.cli import backtest, calendar, data, deadline, model, rules, rulings, serve, shadow, triage
+from service.cli import (
+    backtest,
+    calendar,
+    cold_start,
+    data,
+    deadline,
+    feedback,
+    model,
+    rules,
+    rulings,
+    serve,
+    shadow,
+    similar,
+    triage,
+)
 from service.logging import configure
 from service.version import VERSION
 
@@ -41,8 +55,11 @@ backtest.add_to(rules.app)
 shadow.add_to(rules.app)
 rulings.add_to(rules.app)
 app.add_typer(rules.app, name="rules", help="规则包：检查、测试、查看。")
-app.add_typer(data.knowledge, name="kb", help="知识库：导入条目。")
+app.add_typer(data.knowledge, name="kb", help="知识库：起草、审核、发布、导入导出、到期与检查。")
 app.add_typer(data.intake, name="intake", help="数据进门：检查派单提示的清理效果。")
+app.add_typer(feedback.labels, name="labels", help="标签：从决定和退单里学，与 Label Studio、Argilla 交换标注。")
+similar.add_to(app)
+cold_start.add_to(app)
 deadline.add_to(app)
 app.add_typer(calendar.app, name="calendar", help="工作日历：查看、导入一年的放假安排。")
 

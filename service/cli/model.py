@@ -1,4 +1,4 @@
-"""``zhipai train | evaluate | promote | models``."""
+"""``zhipai train | evaluate | models``; the commands beside them are added from files of their own."""
 
 from __future__ import annotations
 
@@ -10,73 +10,93 @@ from rich.table import Table
 
 from intake.mapping import Mapping
 from service import clock
+from service.cli import labels, predict, promotion, quality, watch
 from service.cli.common import JSON_OPTION, existing, print_json
+from service.cli.json_path import JSON_PATH_OPTION, JsonPathCommand, put_json
 from service.cli.progress import steps
+from service.model_life import unrecorded
 from service.settings import settings
 from service.training import Outcome, evaluate_elsewhere, evaluate_own_split, train_and_register
+from training.config import TrainConfig
 from training.registry import Registry
 
-ORDERS = typer.Option(..., "--orders", help="历史工单：.csv .xlsx .jsonl")
+ORDERS = typer.Option(..., "--orders", "--train", help="历史工单：.csv .xlsx .jsonl")
 MAPPING = typer.Option(..., "--mapping", help="列对应关系（YAML），说明哪一列是承办单位")
+CONFIG = typer.Option(None, "--config", help="训练配方（YAML），写法见 training/default.yaml；不填用默认的。")
 
 
 def add_to(app: typer.Typer) -> None:
     app.command("train", help="用历史工单训练、评测、登记并上线一个模型；运行中的服务自动换上。")(train)
-    app.command("evaluate", help="按重复组切出一份测试集（或用另一份文件），训练其余部分后评测；不登记、不上线。")(
-        evaluate
-    )
-    app.command("promote", help="把已登记的某个版本上线。")(promote)
-    app.command("rollback", help="退回上一个上线的版本。")(rollback)
+    app.command(
+        "evaluate",
+        help="按重复组切出一份测试集（或用 --test 的另一份文件），训练其余部分后评测；不登记、不上线。",
+        cls=JsonPathCommand,
+    )(evaluate)
     app.command("models", help="列出已登记的模型版本。")(models)
+    predict.add_to(app)
+    promotion.add_to(app)
+    labels.add_to(app)
+    watch.add_to(app)
+    quality.add_to(app)
 
 
 def train(
     orders: Path = ORDERS,
     mapping: Path = MAPPING,
-    keep_champion: bool = typer.Option(False, "--no-promote", help="只登记，不上线。"),
+    config: Path | None = CONFIG,
+    keep_champion: bool = typer.Option(False, "--no-promote", help="只登记为 challenger，不上线。"),
     as_json: bool = JSON_OPTION,
 ) -> None:
-    config = settings()
+    chosen = settings()
     with steps(quiet=as_json) as progress:
         outcome = train_and_register(
-            config,
+            chosen,
             existing(orders),
             Mapping.from_file(existing(mapping)),
-            at=clock.now(config.time_zone),
+            at=clock.now(chosen.time_zone),
             promote=not keep_champion,
             progress=progress,
+            config=_recipe(config),
         )
     if as_json:
         print_json(outcome.as_dict())
     else:
-        _say(outcome)
+        say_outcome(outcome)
+    if outcome.refused:
+        raise typer.Exit(4)
 
 
 def evaluate(
     orders: Path = ORDERS,
     mapping: Path = MAPPING,
-    test: Path | None = typer.Option(None, "--test", help="另一份工单作测试集；给出时用 --orders 的全部来训练。"),
+    test: Path | None = typer.Option(None, "--test", help="另一份工单作测试集；给出时用 --train 的全部来训练。"),
     test_mapping: Path | None = typer.Option(
         None, "--test-mapping", help="测试集的列对应关系；不填与 --mapping 相同。"
     ),
-    as_json: bool = JSON_OPTION,
+    config: Path | None = CONFIG,
+    json_path: str = JSON_PATH_OPTION,
 ) -> None:
-    config = settings()
-    at = clock.now(config.time_zone)
-    source, columns = existing(orders), Mapping.from_file(existing(mapping))
-    with steps(quiet=as_json) as progress:
+    chosen = settings()
+    at = clock.now(chosen.time_zone)
+    source, columns, recipe = existing(orders), Mapping.from_file(existing(mapping)), _recipe(config)
+    with steps(quiet=json_path == "-") as progress:
         if test is None:
-            outcome = evaluate_own_split(config, source, columns, at=at, progress=progress)
+            outcome = evaluate_own_split(chosen, source, columns, at=at, progress=progress, config=recipe)
         else:
             other = Mapping.from_file(existing(test_mapping)) if test_mapping else columns
-            outcome = evaluate_elsewhere(config, source, columns, existing(test), other, at=at, progress=progress)
-    if as_json:
-        print_json(outcome.as_dict())
-    else:
-        _say(outcome)
+            outcome = evaluate_elsewhere(
+                chosen, source, columns, existing(test), other, at=at, progress=progress, config=recipe
+            )
+    if json_path != "-":
+        say_outcome(outcome)
+    put_json(outcome.as_dict(), json_path)
 
 
-def _say(outcome: Outcome) -> None:
+def _recipe(path: Path | None) -> TrainConfig:
+    return TrainConfig.from_file(existing(path)) if path else TrainConfig.default()
+
+
+def say_outcome(outcome: Outcome) -> None:
     """The figures with n, split and interval; then what was done with the model."""
     figures = outcome.as_dict()
     intervals = figures["intervals"]
@@ -108,24 +128,20 @@ def _say(outcome: Outcome) -> None:
     Console().print(table)
     worst = "；".join(f"{row['unit']} {row['recall']:.2f}（{row['n']}）" for row in figures["worst_units"][:10])
     typer.echo(f"最差的十个单位（召回，条数）：{worst}")
+    if figures["contradictory_texts"]:
+        typer.echo(f"同样的文字派给了不同单位的有 {figures['contradictory_texts']} 组，可用 zhipai label-audit 查看。")
     if outcome.version:
         typer.echo(
             f"已登记为版本 {outcome.version}（{outcome.model_id}）{'，并已上线' if outcome.promoted else '，未上线'}。"
         )
-
-
-def promote(version: str = typer.Argument(..., help="版本号，见 zhipai models")) -> None:
-    promoted = Registry(settings().mlruns).promote(version)
-    typer.echo(f"版本 {promoted.version}（{promoted.model_id}）已上线，运行中的服务会自动换上。")
-
-
-def rollback() -> None:
-    promoted = Registry(settings().mlruns).rollback()
-    typer.echo(f"已退回版本 {promoted.version}（{promoted.model_id}），运行中的服务会自动换上。")
+    for line in outcome.refused:
+        typer.echo(f"没有上线：{line}")
 
 
 def models(as_json: bool = JSON_OPTION) -> None:
-    versions = Registry(settings().mlruns).list()
+    config = settings()
+    versions = Registry(config.mlruns).list()
+    remark = unrecorded(config)
     if as_json:
         print_json(
             [{"version": one.version, "model_id": one.model_id, "aliases": list(one.aliases)} for one in versions]
@@ -133,3 +149,5 @@ def models(as_json: bool = JSON_OPTION) -> None:
         return
     for one in versions:
         typer.echo(f"{one.version}\t{one.model_id}\t{'、'.join(one.aliases)}")
+    if remark:
+        typer.echo(f"提醒：{remark}")

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, CheckConstraint, Date, ForeignKey, Index, Integer, LargeBinary, String, Text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -84,19 +95,39 @@ class OutboxRow(Base):
 
 
 class EntryRow(Base):
-    """Knowledge entries. Every change is a new version; the row of an earlier version stays."""
+    """The versions of knowledge entries. Never changed: the highest version of an entry is the one that stands.
+
+    ``decision_id`` is empty for what the set-up put in.
+    """
 
     __tablename__ = "entries"
     entry_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     version: Mapped[int] = mapped_column(Integer, primary_key=True)
-    current: Mapped[bool] = mapped_column(Boolean, default=True)
     effective_from: Mapped[object] = mapped_column(Date)
     effective_to: Mapped[object | None] = mapped_column(Date, nullable=True)
     content_hash: Mapped[str] = mapped_column(String(64))
     content: Mapped[dict] = mapped_column(JSON)
     created_at: Mapped[str] = mapped_column(String(40))
+    decision_id: Mapped[str | None] = mapped_column(ForeignKey("decisions.decision_id"), nullable=True)
 
-    __table_args__ = (Index("ix_entries_current", "current"),)
+
+class EntryEventRow(Base):
+    """What happened to an entry: written, sent for review, published … Never changed. ``sequence`` tells a running
+    service that something did; ``revision`` counts within an entry, so that of two people only one goes first."""
+
+    __tablename__ = "entry_events"
+    sequence: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    entry_id: Mapped[str] = mapped_column(String(64))
+    revision: Mapped[int] = mapped_column(Integer)
+    action: Mapped[str] = mapped_column(String(20))
+    actor: Mapped[str] = mapped_column(String(100))
+    note: Mapped[str] = mapped_column(Text)
+    content: Mapped[dict | None] = mapped_column(JSON(none_as_null=True), nullable=True)
+    version: Mapped[int | None] = mapped_column(Integer, nullable=True)
+    decision_id: Mapped[str | None] = mapped_column(ForeignKey("decisions.decision_id"), nullable=True)
+    created_at: Mapped[str] = mapped_column(String(40))
+
+    __table_args__ = (UniqueConstraint("entry_id", "revision", name="one_event_each"),)
 
 
 class RuleBundleRow(Base):
@@ -130,5 +161,6 @@ ROUTINGS = Base.metadata.tables["routings"]
 DECISIONS = Base.metadata.tables["decisions"]
 OUTBOX = Base.metadata.tables["outbox"]
 ENTRIES = Base.metadata.tables["entries"]
+ENTRY_EVENTS = Base.metadata.tables["entry_events"]
 RULE_BUNDLES = Base.metadata.tables["rule_bundles"]
 RULE_PUBLICATIONS = Base.metadata.tables["rule_publications"]

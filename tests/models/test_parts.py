@@ -47,7 +47,7 @@ def test_rows_without_a_group_are_a_group_each() -> None:
     assert len(set(group_ids(["", "", "a", "a", ""]).tolist())) == 4
 
 
-def test_candidates_are_trained_units_and_others_of_their_function_in_force() -> None:
+def test_candidates_are_trained_units_and_all_others_in_force() -> None:
     units = [
         Unit("甲区城管局", function="城管局", district="甲区", level="区"),
         Unit("乙区城管局", function="城管局", district="乙区", level="区"),
@@ -56,10 +56,10 @@ def test_candidates_are_trained_units_and_others_of_their_function_in_force() ->
         Unit("市体育局", function="体育局"),
     ]
     found = Candidates.choose(["甲区城管局", "市教育局"], UnitDirectory(units))
-    assert found.names == ("乙区城管局", "市教育局", "甲区城管局")
-    assert found.kinds == ("城管局·区", "教育局", "城管局·区")
-    assert found.district_match("甲区").tolist() == [-1, 0, 1]
-    assert found.district_match("市级").tolist() == found.district_match("别处").tolist() == [0, 0, 0]
+    assert found.names == ("乙区城管局", "市体育局", "市教育局", "甲区城管局")
+    assert found.kinds == ("城管局·区", "体育局", "教育局", "城管局·区")
+    assert found.district_match("甲区").tolist() == [-1, 0, 0, 1]
+    assert found.district_match("市级").tolist() == found.district_match("别处").tolist() == [0, 0, 0, 0]
 
 
 def test_street_match_speaks_of_street_offices_only() -> None:
@@ -155,16 +155,15 @@ def test_confidence_becomes_the_share_that_is_right_and_the_order_of_units_stays
     margins, truth = _held_out(8000, seed=4)
     rng = np.random.default_rng(5)
     truth = np.where(rng.random(8000) < 1 / 6, rng.integers(0, 8, 8000), truth)
-    settings = {"views": ("a", "b", "c"), "coverage": 0.9, "far": 0.05, "torn_accuracy": 0.4}
-    found = calibrate(margins[:4000], np.zeros(4000), truth[:4000], **settings)
-    scores = margins[4000:] @ np.array(list(found.weights.values()), np.float32)
+    found = calibrate(margins[:4000], truth[:4000], names=("a", "b", "c"), coverage=0.9, torn_accuracy=0.4)
+    scores = margins[4000:] @ np.array(found.weights, np.float32)
     right = scores.argmax(axis=1) == truth[4000:]
 
     def gap(probabilities: np.ndarray) -> float:
         first = probabilities.max(axis=1)
         return max(abs(first[part].mean() - right[part].mean()) for part in np.array_split(np.argsort(first), 5))
 
-    probabilities = found.probabilities(scores)
+    probabilities = found.probabilities(margins[4000:])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert (probabilities.argmax(axis=1) == scores.argmax(axis=1)).all()
     assert gap(probabilities) < 0.05 < gap(softmax(scores, axis=1))
@@ -173,23 +172,19 @@ def test_confidence_becomes_the_share_that_is_right_and_the_order_of_units_stays
 @pytest.mark.parametrize("level", [0.8, 0.9])
 def test_coverage_sets_cover_new_orders_as_stated(level: float) -> None:
     margins, truth = _held_out(3000, seed=1)
-    views = ("speaks", "noise", "silent")
-    found = calibrate(margins, np.zeros(3000), truth, views=views, coverage=level, far=0.01, torn_accuracy=0.4)
+    found = calibrate(margins, truth, names=("speaks", "noise", "silent"), coverage=level, torn_accuracy=0.4)
     margins, truth = _held_out(3000, seed=2)
-    probabilities = found.probabilities(margins @ np.array(list(found.weights.values()), np.float32))
+    probabilities = found.probabilities(margins)
     covered = (probabilities[np.arange(3000), truth] >= found.inclusion).mean()
     assert covered == pytest.approx(level, abs=0.025)
 
 
 def test_the_torn_threshold_parts_orders_that_are_wrong_more_often_than_right() -> None:
     margins, truth = _held_out(3000, seed=3)
-    found = calibrate(
-        margins, np.arange(3000) / 3000, truth, views=("a", "b", "c"), coverage=0.9, far=0.05, torn_accuracy=0.4
-    )
-    probabilities = found.probabilities(margins @ np.array(list(found.weights.values()), np.float32))
+    found = calibrate(margins, truth, names=("a", "b", "c"), coverage=0.9, torn_accuracy=0.4)
+    probabilities = found.probabilities(margins)
     second, first = np.sort(probabilities, axis=1)[:, -2:].T
     right = probabilities.argmax(axis=1) == truth
     torn = first - second < found.torn
     assert 0 < torn.mean() < 0.5
     assert right[torn].mean() < 0.45 < right[~torn].mean()
-    assert found.near == pytest.approx(0.05, abs=0.001)

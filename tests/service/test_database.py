@@ -15,7 +15,7 @@ from knowledge_base import entry_from_dict
 from service.db.engine import check_version, make_engine
 from service.db.migrate import upgrade
 from service.db.tables import Base
-from service.entries import current_entries, current_revision, import_entries
+from service.entries import current_entries, import_entries, last_event
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -70,11 +70,11 @@ def entry(**changes: object):
 
 def test_import_again_changes_nothing_and_a_change_is_a_new_version(engine: Engine) -> None:
     assert import_entries(engine, [entry()], at=AT) == {"added": 1, "changed": 0, "unchanged": 0}
-    before = current_revision(engine)
+    before = last_event(engine)
     assert import_entries(engine, [entry()], at=AT) == {"added": 0, "changed": 0, "unchanged": 1}
-    assert current_revision(engine) == before
+    assert last_event(engine) == before
     assert import_entries(engine, [entry(answer="改为网上办理。")], at=AT)["changed"] == 1
-    assert current_revision(engine) != before
+    assert last_event(engine) != before
     assert [one.answer for one in current_entries(engine)] == ["改为网上办理。"]
     with engine.connect() as connection:
         assert connection.execute(text("select count(*) from entries")).scalar() == 2, "旧版本仍在"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from time import sleep
 
 import pytest
 
 from intake.errors import ZhipaiError
 from service import clock
 from service.entries import current_entries, import_entries
+from service.kb_life import Step, publish, save_draft, take_step
 from service.runtime import Runtime
 from service.settings import Settings
 from training.registry import Registry, champion
@@ -73,3 +76,39 @@ def test_changed_entry_is_found(runtime: Runtime) -> None:
     assert runtime.snapshot.ids.knowledge != before
     hits = runtime.snapshot.knowledge.search("琉璃盏借阅证怎么办理", as_of=clock.now(), top=1)
     assert [hit.entry.id for hit in hits] == [entry.id]
+
+
+def test_a_publication_is_found_while_the_service_runs(runtime: Runtime) -> None:
+    """Without waiting for the next look at everything, which this service takes only once an hour."""
+    runtime.settings = runtime.settings.model_copy(update={"reload_seconds": 3600.0})
+    runtime.start()
+    at = clock.now()
+    told = save_draft(
+        runtime.engine, {"title": "琉璃盏借阅证", "answer": "到馆办理。", "unit": "市图书馆"}, Step("张三"), at=at
+    )
+    take_step(runtime.engine, told["id"], "submit", Step("张三"), at=at)
+    before = runtime.snapshot
+    publish(runtime.engine, told["id"], Step("李四", "核对无误"), at=at)
+    for _ in range(200):
+        if runtime.snapshot is not before:
+            break
+        sleep(0.1)
+    hits = runtime.snapshot.knowledge.search("琉璃盏借阅证怎么办理", as_of=clock.now(), top=1)
+    assert [hit.entry.id for hit in hits] == [told["id"]]
+
+
+def test_a_question_about_another_day_sees_what_stood_then(runtime: Runtime) -> None:
+    entry = replace(current_entries(runtime.engine)[0], questions=("琉璃盏借阅证咋办",), effective_to=None)
+    before = clock.now()
+    changed = replace(entry, answer="改过的琉璃盏答复。")
+    import_entries(runtime.engine, [entry], at=before - timedelta(days=2))
+    import_entries(runtime.engine, [changed], at=before - timedelta(days=1))
+    assert runtime.refresh() is True
+
+    def answer(as_of: datetime | None) -> str:
+        hits = runtime.snapshot_at(as_of).knowledge.search("琉璃盏借阅证咋办", as_of=as_of or clock.now(), top=1)
+        return hits[0].entry.answer
+
+    assert answer(None) == answer(before) == changed.answer
+    assert answer(before - timedelta(days=1, hours=1)) == entry.answer
+    assert runtime.snapshot_at(before) is runtime.snapshot

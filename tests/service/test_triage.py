@@ -19,8 +19,8 @@ AS_OF = datetime(2026, 5, 6, 9, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
 SMOKE = WorkOrder(text="小区楼下烧烤店每晚油烟很大，孩子一直咳嗽，我电话13912345678，希望有人管管。")
 
 TOP = {
-    "proposal_id", "as_of", "order", "units", "abstained", "abstain_reason", "coverage_set", "entries", "verdicts",
-    "deadlines", "elements", "snapshot",
+    "proposal_id", "as_of", "order", "units", "abstained", "abstain_reason", "abstain_kind", "backoff", "coverage_set",
+    "entries", "verdicts", "deadlines", "elements", "snapshot",
 }  # fmt: skip
 
 

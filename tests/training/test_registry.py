@@ -244,3 +244,14 @@ def test_the_registry_is_quiet_and_sends_nothing(empty_database: Path, saved: Pa
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "DO_NOT"))}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == "None" and done.stderr == ""
+
+
+def test_what_a_run_keeps_beside_the_model_is_found_even_after_a_move(
+    registry: Registry, saved: Path, tmp_path: Path
+) -> None:
+    files = tmp_path / "files"
+    (files / "plots").mkdir(parents=True)
+    (files / "plots" / "x.svg").write_text("<svg/>", encoding="utf-8")
+    registry.register(saved, files=files, **FIGURES)
+    moved = Registry(registry.store.rename(tmp_path / "elsewhere"))
+    assert (moved.evidence(moved.get("1")) / "plots" / "x.svg").read_text(encoding="utf-8") == "<svg/>"

@@ -1,0 +1,150 @@
+"""The routes of an entry's life: list, read, draft, and every step from 送审 to 归档."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Path, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from intake.errors import ZhipaiError
+from service import clock
+from service.api.kb_life_schemas import EXAMPLE_ID, ConflictOut, DraftIn, StepIn, StepOut
+from service.api.problems import problem
+from service.api.routes import PROBLEM, runtime
+from service.kb_history import entry_diff, entry_document, entry_history, list_entries, what_is_due
+from service.kb_life import EntryConflict, Step, archive, publish, roll_back, save_draft, take_step
+from service.version import VERSION
+
+Action = Literal["submit", "return", "discard", "publish", "ask", "archive", "rollback"]
+EntryId = Annotated[str, Path(max_length=64, description="条目编号", examples=[EXAMPLE_ID])]
+NONE: dict[int | str, dict[str, Any]] = {404: PROBLEM | {"description": "没有这个条目或版本"}}
+REFUSED: dict[int | str, dict[str, Any]] = {
+    409: {
+        "model": ConflictOut,
+        "content": {"application/problem+json": {}},
+        "description": "状态不对、作者审自己的稿，或别人先改了（E4044：带对方的改动和你的内容）",
+    },
+    422: PROBLEM | {"description": "内容或理由不对"},
+}
+STEPS = {
+    "submit": {"summary": "送审", "value": {"actor": "张三"}},
+    "return": {"summary": "退回修改", "value": {"actor": "李四", "reason": "缺少依据"}},
+    "publish": {"summary": "发布", "value": {"actor": "李四", "reason": "核对无误", "revision": 2}},
+    "ask": {"summary": "请责任单位更新", "value": {"actor": "李四", "reason": "咨询电话打不通"}},
+    "archive": {"summary": "归档", "value": {"actor": "李四", "reason": "政策已停止"}},
+    "rollback": {"summary": "回退到第 1 版", "value": {"actor": "李四", "reason": "第 2 版有误", "version": 1}},
+    "discard": {"summary": "放弃草稿", "value": {"actor": "张三"}},
+}
+router = APIRouter(tags=["知识库"])
+
+
+@router.get("/v1/kb/entries", summary="条目清单")
+def entries(
+    request: Request,
+    state: Annotated[str, Query(max_length=10, description="状态：草稿、待审、发布、待更新、失效、归档")] = "",
+    unit: Annotated[str, Query(max_length=200, description="责任单位")] = "",
+    title: Annotated[str, Query(max_length=128, description="标题里有这些字")] = "",
+    after: Annotated[str, Query(max_length=64, description="上一页的 next")] = "",
+    limit: Annotated[int, Query(ge=1, le=500, description="一页几条")] = 50,
+) -> dict[str, Any]:
+    """按编号的顺序，一页一页地列；每条给出状态、现行版本、标题、单位、失效日期。"""
+    state_of = runtime(request)
+    day = clock.now(state_of.settings.time_zone).date()
+    return list_entries(state_of.engine, day=day, state=state, unit=unit, text=title, after=after, limit=limit)
+
+
+@router.get("/v1/kb/due", summary="到期与更新")
+def due(
+    request: Request, days: Annotated[int, Query(ge=0, le=3650, description="几天内到期的")] = 30
+) -> dict[str, Any]:
+    """快到期的条目（30、7、1 天三档）、已请单位更新的、各单位更新次数与是否按时。没有填更新时限的，不判断按时与否。"""
+    state = runtime(request)
+    now = clock.now(state.settings.time_zone)
+    return what_is_due(state.engine, now=now, within=days, limit=state.settings.kb_update_days)
+
+
+@router.get("/v1/kb/entries/{entry_id}", summary="一个条目", responses=NONE)
+def entry(request: Request, entry_id: EntryId) -> dict[str, Any]:
+    """现行版本、在改的草稿、两者的不同、revision。正文另给出可以安全显示的 HTML（`body_html`）。"""
+    state = runtime(request)
+    return entry_document(state.engine, entry_id, day=clock.now(state.settings.time_zone).date())
+
+
+@router.get("/v1/kb/entries/{entry_id}/history", summary="一个条目的全部经过", responses=NONE)
+def history(request: Request, entry_id: EntryId) -> dict[str, Any]:
+    """谁在何时做了什么、理由、成为第几版、决定编号。"""
+    return {"id": entry_id, "events": entry_history(runtime(request).engine, entry_id)}
+
+
+@router.get("/v1/kb/entries/{entry_id}/diff", summary="两个版本的不同", responses=NONE)
+def diff(
+    request: Request,
+    entry_id: EntryId,
+    old: Annotated[int | None, Query(ge=1, description="旧的是第几版；不填为前一版")] = None,
+    new: Annotated[int | None, Query(ge=0, description="新的是第几版，0 为草稿；不填为最近一版")] = None,
+) -> dict[str, Any]:
+    """逐字段列出原来和现在。"""
+    return entry_diff(runtime(request).engine, entry_id, old, new)
+
+
+@router.post("/v1/kb/entries", summary="起草新条目", status_code=201, response_model=StepOut, responses=REFUSED)
+def create(request: Request, draft_in: DraftIn) -> Response:
+    """存为草稿，编号由系统给。要送审、由另一个人发布之后才可检索。"""
+    return _answer(request, lambda: _draft(request, draft_in, None), 201)
+
+
+@router.post("/v1/kb/entries/{entry_id}/draft", summary="写修改稿", response_model=StepOut, responses=REFUSED)
+def change(request: Request, entry_id: EntryId, draft_in: DraftIn) -> Response:
+    """对已有条目写修改稿，现行版本不变。`revision` 写读到的那个数：别人先改了，返回 409，带对方的改动、你的内容和合在一起的稿子。"""
+    return _answer(request, lambda: _draft(request, draft_in, entry_id), 200)
+
+
+@router.post(
+    "/v1/kb/entries/{entry_id}/{action}",
+    summary="送审、退回、发布、请更新、归档、回退、放弃草稿",
+    response_model=StepOut,
+    responses=NONE | REFUSED,
+)
+def act(
+    request: Request,
+    entry_id: EntryId,
+    action: Annotated[Action, Path(description="做哪一步", examples=["publish"])],
+    step_in: Annotated[StepIn, Body(openapi_examples=STEPS)],
+) -> Response:
+    """发布、归档、回退成为新的一版，与决定记录在同一个事务里写入；一秒内可检索。"""
+
+    def done() -> dict[str, Any]:
+        state = runtime(request)
+        at = clock.now(state.settings.time_zone)
+        step = Step(step_in.actor.strip(), step_in.reason, step_in.revision, f"zhipai {VERSION}")
+        if action in ("publish", "archive"):
+            told = (publish if action == "publish" else archive)(state.engine, entry_id, step, at=at)
+        elif action == "rollback":
+            if step_in.version is None:
+                raise ZhipaiError("E6502", {"field": "version", "problem": "缺少这个字段"}, "/version")
+            told = roll_back(state.engine, entry_id, step_in.version, step, at=at)
+        else:
+            return take_step(state.engine, entry_id, action, step, at=at)
+        state.wake()
+        return told
+
+    return _answer(request, done, 200)
+
+
+def _draft(request: Request, draft_in: DraftIn, entry_id: str | None) -> dict[str, Any]:
+    state = runtime(request)
+    content = draft_in.entry.content() | ({"id": entry_id} if entry_id else {})
+    if entry_id:
+        entry_document(state.engine, entry_id, day=clock.now(state.settings.time_zone).date())
+    step = Step(draft_in.actor.strip(), "", draft_in.revision, f"zhipai {VERSION}")
+    return save_draft(state.engine, content, step, at=clock.now(state.settings.time_zone))
+
+
+def _answer(request: Request, do: Callable[[], dict[str, Any]], status: int) -> Response:
+    """What a step told, or the conflict with all that its user needs to go on."""
+    try:
+        return JSONResponse(do(), status_code=status)
+    except EntryConflict as conflict:
+        return problem(conflict, request, **conflict.details)

@@ -1,0 +1,136 @@
+"""The decision log as labels for training: read, joined with returns that another system exported, written as JSONL."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine, select
+
+from intake.errors import ZhipaiError, register
+from intake.pii import mask_pii
+from service.db.engine import reading
+from service.db.tables import DECISIONS
+from training.feedback import Dispatch, Label, Return, labels, outcome_of
+
+register(
+    "E6321",
+    "退单文件有误",
+    "退单文件“{path}”{problem}。它应是 CSV，有这几列：工单编号、单位、退回时间、理由、结果（同意、驳回、待定）。",
+)
+COLUMNS = ("工单编号", "单位", "退回时间", "理由", "结果")
+#: Rows of the log read at a time.
+PART = 500
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackSummary:
+    """Orders that were decided, those with a label by basis, and those that the suggestion got right."""
+
+    orders: int
+    labelled: int
+    accepted: int
+    overridden: int
+    return_refused: int
+    open: int
+
+    def as_dict(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def write_feedback(engine: Engine, out: Path, *, returns: Path | None = None, time_zone: str) -> FeedbackSummary:
+    """Write one line an order; the file appears when it is complete.
+
+    Parameters
+    ----------
+    returns : Path, optional
+        Returns exported by the system in which units send orders back (columns :data:`COLUMNS`).
+    time_zone : str
+        Of instants in ``returns`` that have none.
+
+    Raises
+    ------
+    ZhipaiError
+        E6321 and E5202 for a bad file of returns; E6004 for the database.
+    """
+    sent_back = list(read_returns(returns, time_zone=time_zone)) if returns else []
+    found = labels(read_dispatches(engine), sent_back)
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            for label in found:
+                file.write(json.dumps(label.as_row(), ensure_ascii=False) + "\n")
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+    return _summary(found)
+
+
+def _summary(found: list[Label]) -> FeedbackSummary:
+    counts = Counter(label.basis for label in found)
+    return FeedbackSummary(
+        orders=len(found),
+        labelled=sum(bool(label.label) for label in found),
+        accepted=counts["accepted"],
+        overridden=counts["overridden"],
+        return_refused=counts["return_refused"],
+        open=counts["open"],
+    )
+
+
+def read_dispatches(engine: Engine) -> Iterator[Dispatch]:
+    """Every dispatch in the log, as it was logged."""
+    with reading(engine) as connection:
+        found = connection.execution_options(yield_per=PART).execute(
+            select(DECISIONS.c.record).where(DECISIONS.c.kind == "dispatch").order_by(DECISIONS.c.sequence)
+        )
+        for row in found:
+            record = json.loads(row.record)
+            proposal = record["proposal"]
+            first: dict[str, Any] = next(iter(proposal["units"]), {})
+            yield Dispatch(
+                decision_id=record["decision_id"],
+                order_id=record["order_id"],
+                at=datetime.fromisoformat(record["decided_at"]),
+                unit=record["unit"],
+                reason=record["reason"],
+                proposed=first.get("unit", ""),
+                probability=first.get("probability", 0.0),
+                model=record["snapshot"]["model"],
+                order=proposal["order"],
+            )
+
+
+def read_returns(path: Path, *, time_zone: str) -> Iterator[Return]:
+    """The returns of a CSV file, their reasons masked; E6321, E5202."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
+            if missing:
+                raise ZhipaiError("E6321", {"path": path.name, "problem": f"没有列“{'、'.join(missing)}”"})
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ZhipaiError("E6321", {"path": path.name, "problem": f"读不出来（{type(error).__name__}）"}) from error
+    for number, row in enumerate(rows, start=2):
+        try:
+            at = datetime.fromisoformat((row["退回时间"] or "").strip().replace("/", "-"))
+        except ValueError as error:
+            problem = f"第 {number} 行的退回时间看不懂，应写成 2026-05-01 09:30"
+            raise ZhipaiError("E6321", {"path": path.name, "problem": problem}) from error
+        order_id = (row["工单编号"] or "").strip()
+        yield Return(
+            order_id=order_id,
+            unit=(row["单位"] or "").strip(),
+            at=at if at.tzinfo else at.replace(tzinfo=ZoneInfo(time_zone)),
+            reason=mask_pii((row["理由"] or "").strip()).text,
+            outcome=outcome_of(row["结果"] or "", order_id),
+        )
