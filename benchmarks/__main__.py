@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import batch, http_latency, peer, rule_backtest, rule_engines, triage_cpu
+from benchmarks import batch, http_latency, kb_scale, peer, rule_backtest, rule_engines, triage_cpu
 
 ALL = {
     "triage_cpu": triage_cpu,
@@ -19,6 +19,7 @@ ALL = {
     "rule_engines": rule_engines,
     "rule_backtest": rule_backtest,
     "peer": peer,
+    "kb_scale": kb_scale,
 }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import itertools
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,6 @@ from sklearn.linear_model import LogisticRegression
 from knowledge_base import KnowledgeEntry, KnowledgeIndex, dense, lexical, read_entries
 from knowledge_base.dense import DenseIndex, Frame
 from knowledge_base.evaluate import METHODS, Query, first_score, measures, separation
-from knowledge_base.evaluation_set import read_evaluation
 from knowledge_base.fusion import DENSE, FUSED, INTERCEPT, LEAST_FUSED, LEAST_SCORE, SLOPE, Weights, probability
 from knowledge_base.words import normalise, words
 from models.encoder import Encoder
@@ -79,8 +79,14 @@ def city() -> tuple[list, list[Query]]:
 def own() -> tuple[list, list[Query]]:
     """``datasets/kb_queries``: the city's entries as they are, and its own near-twins."""
     folder = ROOT / "datasets" / "kb_queries"
-    found = read_evaluation(folder / "entries.jsonl", folder / "queries.jsonl")
-    return [*read_entries(ROOT / "datasets" / "city" / "knowledge.jsonl"), *found.entries], found.queries
+    entries = [*read_entries(ROOT / "datasets" / "city" / "knowledge.jsonl"), *read_entries(folder / "entries.jsonl")]
+    queries = []
+    for number, line in enumerate((folder / "queries.jsonl").read_text(encoding="utf-8").splitlines()):
+        row = json.loads(line)
+        queries.append(
+            Query(str(number), row["text"], tuple(row["id"] if isinstance(row["id"], list) else [row["id"]]))
+        )
+    return entries, queries
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
@@ -43,29 +42,37 @@ def check_workbook(path: Path) -> None:
         raise ZhipaiError("E1321", {"path": path.name, "problem": "是旧版 .xls 或加了密码"})
     try:
         with zipfile.ZipFile(path) as archive:
-            parts = archive.infolist()
+            problem = unpacks_beyond_reason(archive)
     except zipfile.BadZipFile as error:
         raise ZhipaiError("E1321", {"path": path.name, "problem": "压缩包损坏或不是压缩包"}) from error
+    if problem:
+        raise ZhipaiError("E1322", {"path": path.name, "problem": problem})
+
+
+def unpacks_beyond_reason(archive: zipfile.ZipFile) -> str:
+    """What is suspicious about what an archive (a workbook, a .docx) would unpack to, without unpacking it; or empty."""
+    parts = archive.infolist()
     if sum(part.file_size for part in parts) > MAX_UNPACKED:
-        raise ZhipaiError("E1322", {"path": path.name, "problem": f"超过 {MAX_UNPACKED // 1024**2} MB"})
-    for part in parts:
-        if part.file_size > _RATIO_FROM and part.file_size > MAX_RATIO * max(part.compress_size, 1):
-            raise ZhipaiError("E1322", {"path": path.name, "problem": f"是压缩前的 {MAX_RATIO} 倍以上"})
+        return f"超过 {MAX_UNPACKED // 1024**2} MB"
+    if any(part.file_size > _RATIO_FROM and part.file_size > MAX_RATIO * max(part.compress_size, 1) for part in parts):
+        return f"是压缩前的 {MAX_RATIO} 倍以上"
+    return ""
 
 
 def read_sheet(path: Path, *, sheet: str = "") -> Iterator[RawRow]:
-    """The rows of one sheet (the first when none is named), blank ones left out, formulas as their last values.
+    """The rows of one sheet (the first that is not hidden when none is named), blank ones left out, formulas as their last values.
 
     Streaming: memory holds one row and the shared strings. Row numbers are those of the sheet.
     """
     check_workbook(path)
     try:
         workbook = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    except (InvalidFileException, KeyError, ValueError, ParseError, zipfile.BadZipFile) as error:
+    except (InvalidFileException, KeyError, ValueError, SyntaxError, zipfile.BadZipFile) as error:
         raise ZhipaiError("E1321", {"path": path.name, "problem": "缺少工作簿的组成部分"}) from error
     try:
         names = [name for name in workbook.sheetnames if hasattr(workbook[name], "iter_rows")]
-        name = sheet or (names[0] if names else "")
+        shown = [name for name in names if workbook[name].sheet_state == "visible"] or names
+        name = sheet or (shown[0] if shown else "")
         if name not in names:
             raise ZhipaiError("E1323", {"path": path.name, "sheet": name, "sheets": "、".join(names)})
         worksheet = workbook[name]
@@ -76,7 +83,7 @@ def read_sheet(path: Path, *, sheet: str = "") -> Iterator[RawRow]:
             number += 1
             try:
                 values = next(rows, None)
-            except (ParseError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+            except (SyntaxError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
                 raise ZhipaiError("E1321", {"path": path.name, "problem": f"第 {number} 行附近的内容损坏"}) from error
             if values is None:
                 return

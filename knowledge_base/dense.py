@@ -3,42 +3,105 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import faiss
 import numpy as np
 
 from knowledge_base.entry import KnowledgeEntry
-from knowledge_base.words import background_texts, lexicon_id, normalise
+from knowledge_base.words import asked_texts, background_texts, lexicon_id, normalise
 from models.encoder import Encoder
 from models.progress import Progress
 
 #: An entry's vector leans this much on its title and answer, and the rest on the mean of its questions.
 ANSWER_SHARE = 2 / 3
+#: How much of what all texts have in common is taken off a vector. The vectors of e5 lie in a narrow cone: without
+#: this an entry that is near to everything is near to every query (docs/decisions/0005-search.md).
+CENTRING = 0.7
 #: Entries, evenly spread, that a score is measured against: a larger sample does not move the mean.
 SAMPLE = 1000
+#: Above this many entries the vectors are kept at half precision: half the memory, recall 0.998 of the exact one.
+EXACT = 50_000
 _CHUNK = 64
 
 
+def centred(vectors: np.ndarray, common: np.ndarray) -> np.ndarray:
+    """(n, dim) vectors of length 1 after a part of ``common`` (dim,) is taken off."""
+    moved = vectors - CENTRING * common
+    return (moved / np.maximum(np.linalg.norm(moved, axis=-1, keepdims=True), 1e-9)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the vectors of a base are seen against: nothing in it depends on the base.
+
+    Parameters
+    ----------
+    common, said, asked : np.ndarray
+        (dim,) what the encoder's vectors have in common: of entries, of the ways of asking that stand in entries, and
+        of queries. Without ``said``, entries that list ways of asking would come before all that list none.
+    background : np.ndarray
+        (texts, dim) float32, centred and normalised; they are the measure of a score and are never found.
+    """
+
+    common: np.ndarray
+    said: np.ndarray
+    asked: np.ndarray
+    background: np.ndarray
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> Frame:
+        passages = encoder.encode([normalise(text) for text in background_texts()], kind="passage")
+        sentences = [normalise(text) for text in asked_texts()]
+        said, asked = (encoder.encode(sentences, kind=kind) for kind in ("passage", "query"))
+        common = passages.mean(axis=0)
+        return cls(common, said.mean(axis=0), asked.mean(axis=0), centred(passages, common))
+
+    @classmethod
+    def plain(cls, background: np.ndarray) -> Frame:
+        """A frame that takes nothing off."""
+        nothing = np.zeros(background.shape[1], np.float32)
+        return cls(nothing, nothing, nothing, background)
+
+    @property
+    def array(self) -> np.ndarray:
+        """(3 + texts, dim): :meth:`from_array` gives the frame back."""
+        return np.vstack([self.common, self.said, self.asked, self.background])
+
+    @classmethod
+    def from_array(cls, array: np.ndarray) -> Frame:
+        return cls(array[0], array[1], array[2], array[3:])
+
+
 class DenseIndex:
-    """Exact inner products with all entries, addressed by their position.
+    """Inner products with all entries, addressed by their position: exact up to :data:`EXACT` entries, fp16 above.
 
     Parameters
     ----------
     vectors : np.ndarray
-        (entries, dim) float32, normalised.
-    background : np.ndarray
-        (texts, dim) float32; they take part in :meth:`scores` as the measure and are never found.
+        (entries, dim) float32, centred and normalised.
+    frame : Frame
     """
 
-    def __init__(self, vectors: np.ndarray, background: np.ndarray):
-        self.background = background
-        self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(background.shape[1]))
-        self._index.add_with_ids(vectors, np.arange(len(vectors), dtype=np.int64))
+    def __init__(self, vectors: np.ndarray, frame: Frame):
+        dim = frame.background.shape[1]
+        self.frame = frame
+        self._index: Any = (
+            faiss.IndexFlatIP(dim)
+            if len(vectors) <= EXACT
+            else faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+        )
+        self._index.add(np.ascontiguousarray(vectors, np.float32))
         self._sampled = np.unique(np.linspace(0, max(len(vectors) - 1, 0), SAMPLE).astype(int))[: len(vectors)]
-        self._sample = vectors[self._sampled]
+        self._sample = np.ascontiguousarray(vectors[self._sampled], np.float32)
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
+
+    def query(self, vector: np.ndarray) -> np.ndarray:
+        """An encoder's query vector as the other methods want it."""
+        return centred(vector, self.frame.asked)
 
     def nearest(self, vector: np.ndarray, *, allowed: np.ndarray, top: int) -> np.ndarray:
         """Positions of the ``top`` nearest entries among those that the boolean mask ``allowed`` admits."""
@@ -55,7 +118,7 @@ class DenseIndex:
 
         The mean is over the background and the ``allowed`` entries (a mask), of which up to :data:`SAMPLE` are asked.
         """
-        background = self.background @ vector
+        background = self.frame.background @ vector
         measure = np.concatenate([(self._sample @ vector)[allowed[self._sampled]], background])
         deviation = max(float(measure.std()), 1e-9)
         entries = self.vectors(positions) @ vector
@@ -66,40 +129,53 @@ class DenseIndex:
         return self._index.reconstruct_batch(positions.astype(np.int64))
 
 
-def background_key() -> str:
-    """Key of the background's vectors among those of the entries."""
-    return f"background-{lexicon_id()}"
+def frame_key() -> str:
+    """Key of the frame's array among the vectors of the entries."""
+    return f"frame-{lexicon_id()}"
 
 
 def encode_entries(
     entries: Sequence[KnowledgeEntry], encoder: Encoder, *, cached: Mapping[str, np.ndarray], progress: Progress
-) -> dict[str, np.ndarray]:
-    """Content hash -> (dim,) vector, and :func:`background_key` -> (texts, dim); encodes only what is not cached.
+) -> tuple[Frame, np.ndarray]:
+    """The frame, and (entries, dim) centred vectors; encodes only what is not ``cached`` (content hash -> vector).
 
     A citizen's text is near either to how people ask or to what the answer says, seldom to the formal title, so an
-    entry's vector is a mean of both. The best of several vectors for each entry does far worse: short questions of
-    the wrong entries come too near (docs/decisions/0003-fusion.md).
+    entry's vector is a mean of both. The best of several vectors for each entry does far worse: short questions of the
+    wrong entries come too near (docs/decisions/0003-fusion.md).
     """
-    wanted = {e.content_hash: [f"{e.title}\n{e.answer}".strip(), *e.questions] for e in entries}
-    wanted[background_key()] = list(background_texts())
-    blocks = {key: cached[key] for key in wanted if key in cached}
-    missing = {key: texts for key, texts in wanted.items() if key not in blocks}
-    texts = [normalise(text) for block in missing.values() for text in block]
-    encoded = np.empty((len(texts), encoder.dim), np.float32)
-    for start in range(0, len(texts), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        encoded[part] = encoder.encode(texts[part], kind="passage")
-        progress("编码知识条目", min(start + _CHUNK, len(texts)), len(texts))
-    start = 0
-    for key, block in missing.items():
-        vectors = encoded[start : start + len(block)]
-        blocks[key] = vectors if key == background_key() else _mean_of(vectors)
-        start += len(block)
-    return blocks
+    # Without the frame they were centred by, cached vectors are of another lexicon and mean nothing here.
+    known = cached if frame_key() in cached else {}
+    frame = Frame.from_array(known[frame_key()]) if known else Frame.of(encoder)
+    rows = np.empty((len(entries), encoder.dim), np.float32)
+    missing: list[int] = []
+    for position, entry in enumerate(entries):
+        vector = known.get(entry.content_hash)
+        if vector is None:
+            missing.append(position)
+        else:
+            rows[position] = vector
+    total = sum(1 + len(entries[position].questions) for position in missing)
+    done = 0
+    for first in range(0, len(missing), _CHUNK):
+        chunk = missing[first : first + _CHUNK]
+        blocks = [
+            [f"{entries[position].title}\n{entries[position].answer}".strip(), *entries[position].questions]
+            for position in chunk
+        ]
+        encoded = encoder.encode([normalise(text) for block in blocks for text in block], kind="passage")
+        start = 0
+        for position, block in zip(chunk, blocks, strict=True):
+            rows[position] = _entry_vector(encoded[start : start + len(block)], frame)
+            start += len(block)
+        done += start
+        progress("编码知识条目", done, total)
+    return frame, rows
 
 
-def _mean_of(vectors: np.ndarray) -> np.ndarray:
+def _entry_vector(vectors: np.ndarray, frame: Frame) -> np.ndarray:
     """One vector from that of title and answer (first) and those of the questions."""
-    answer, questions = vectors[0], vectors[1:]
-    mean = ANSWER_SHARE * answer + (1 - ANSWER_SHARE) * questions.mean(axis=0) if len(questions) else answer
+    answer, questions = centred(vectors[0], frame.common), vectors[1:]
+    if not len(questions):
+        return answer
+    mean = ANSWER_SHARE * answer + (1 - ANSWER_SHARE) * centred(questions.mean(axis=0), frame.said)
     return mean / np.linalg.norm(mean)

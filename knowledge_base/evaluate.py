@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from intake.errors import ZhipaiError, register
 from knowledge_base.entry import KnowledgeEntry
-from knowledge_base.fusion import BM25, DENSE, FUSED, Weights
+from knowledge_base.fusion import BM25, DENSE, FUSED, LEAST_SCORE, Weights, probability
 from knowledge_base.index import KnowledgeIndex
-from knowledge_base.words import normalise
+from knowledge_base.words import normalise, words
 from models.encoder import Encoder
-from models.progress import Progress
+from models.progress import Progress, silent
 
-register("E4031", "评测集为空", "评测用的问题一条也没有。请每行写一个 {{“id”, “text”, “relevant”: [条目编号]}}。")
+register("E4031", "评测集为空", "评测用的{what}一条也没有。请检查文件，每行写一个 JSON 对象。")
 register("E4032", "评测问题有误", "评测问题“{id}”{problem}。")
-register("E4033", "评测集读不出", "评测集“{name}”读不出来：{problem}。", exit_code=3)
 
 METHODS: dict[str, Weights] = {"bm25": BM25, "dense": DENSE, "fused": FUSED}
 _DEPTH = 10
+_CHUNK = 64
 _RESAMPLES = 2000
+_PAIRED = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,34 +35,6 @@ class Query:
     relevant: tuple[str, ...]
 
 
-def read_queries(path: Path) -> list[Query]:
-    """Read JSONL lines with ``id``, ``text`` and ``relevant``, a list of entry ids.
-
-    Raises
-    ------
-    ZhipaiError
-        E4033 with the line.
-    """
-    queries = []
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ZhipaiError("E4033", {"name": path.name, "problem": type(error).__name__}) from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            relevant = row["relevant"]
-            if isinstance(relevant, str):
-                raise TypeError("relevant is not a list")
-            queries.append(Query(str(row["id"]), str(row["text"]), tuple(map(str, relevant))))
-        except (ValueError, KeyError, TypeError) as error:
-            problem = "应是含 id、text、relevant（列表）的对象"
-            raise ZhipaiError("E4033", {"name": path.name, "problem": problem}, f"第 {number} 行") from error
-    return queries
-
-
 def evaluate(
     entries: Iterable[KnowledgeEntry], queries: Sequence[Query], encoder: Encoder, *, progress: Progress | None = None
 ) -> dict[str, Any]:
@@ -72,18 +43,20 @@ def evaluate(
     Returns
     -------
     dict
-        ``n``, ``entries``, ``index`` (id), and for ``bm25``, ``dense`` and ``fused`` each of ``recall_at_1``,
-        ``recall_at_5`` (share of queries with a relevant entry among the first k) and ``mrr_at_10`` as
-        ``{"value", "low", "high"}``: 95% percentile bootstrap over queries, with a fixed seed.
+        ``n``, ``entries``, ``index`` (id); for ``bm25``, ``dense`` and ``fused`` what :func:`measures` gives; and
+        ``no_answer``, what :func:`separation` gives for the score of the first hit with the right entries in the base
+        and with them taken out.
 
     Raises
     ------
     ZhipaiError
-        E4031 without queries, E4032 if a query names no entry or one that is not there.
+        E4031 without queries or entries, E4032 if a query names no entry or one that is not there.
     """
-    if not queries:
-        raise ZhipaiError("E4031")
-    index = KnowledgeIndex.build(entries, encoder, progress=progress)
+    report = progress or silent
+    index = KnowledgeIndex.build(entries, encoder, progress=report)
+    for what, some in (("问题", queries), ("条目", index.entries)):
+        if not some:
+            raise ZhipaiError("E4031", {"what": what})
     position = {entry.id: i for i, entry in enumerate(index.entries)}
     for query in queries:
         if not query.relevant:
@@ -91,33 +64,90 @@ def evaluate(
         for entry_id in query.relevant:
             if entry_id not in position:
                 raise ZhipaiError("E4032", {"id": query.id, "problem": f"的正确条目“{entry_id}”不在条目中"})
-    result: dict[str, Any] = {"n": len(queries), "entries": len(index.entries), "index": index.id}
     texts = [normalise(query.text) for query in queries]
-    vectors = encoder.encode(texts, kind="query")
+    vectors = np.empty((len(texts), encoder.dim), np.float32)
+    for start in range(0, len(texts), _CHUNK):
+        vectors[start : start + _CHUNK] = encoder.encode(texts[start : start + _CHUNK], kind="query")
+        report("编码问题", min(start + _CHUNK, len(texts)), len(texts))
     every = np.ones(len(index.entries), bool)
-    for name, weights in METHODS.items():
-        ranks = np.full(len(queries), np.inf)
-        for i, (query, text, vector) in enumerate(zip(queries, texts, vectors, strict=True)):
+    ranks = {name: np.full(len(queries), np.inf) for name in METHODS}
+    found, missing = np.zeros(len(queries)), np.zeros(len(queries))
+    for i, (query, text, vector) in enumerate(zip(queries, texts, vectors, strict=True)):
+        right = [position[entry_id] for entry_id in query.relevant]
+        for name, weights in METHODS.items():
             ranked = index.rank(text, vector, allowed=every, top=_DEPTH, weights=weights)
-            hits = np.flatnonzero(np.isin(ranked.positions, [position[entry_id] for entry_id in query.relevant]))
+            # An entry that shares nothing with the query is not found by it, wherever it stands in the list.
+            hits = np.flatnonzero(np.isin(ranked.positions, right) & (ranked.parts["fused"] > 0))
             if hits.size:
-                ranks[i] = hits[0]
-        result[name] = measures(ranks)
-    return result
+                ranks[name][i] = hits[0]
+        found[i] = first_score(index, text, vector, every)
+        without = every.copy()
+        without[right] = False
+        missing[i] = first_score(index, text, vector, without)
+        report("检索", i + 1, len(queries))
+    result: dict[str, Any] = {"n": len(queries), "entries": len(index.entries), "index": index.id}
+    result |= {name: measures(values) for name, values in ranks.items()}
+    return result | {"no_answer": separation(found, missing)}
 
 
-def measures(ranks: np.ndarray) -> dict[str, dict[str, float]]:
-    """Measures with intervals from the rank of the first relevant entry of each query (0 is best, inf is absent)."""
+def first_score(index: KnowledgeIndex, text: str, vector: np.ndarray, allowed: np.ndarray) -> float:
+    """Score of the first hit among the ``allowed`` entries, 0 without one."""
+    if not allowed.any() or not words(text):
+        return 0.0
+    ranked = index.rank(text, vector, allowed=allowed, top=1)
+    return float(probability(ranked.parts["fused"], ranked.others)[0])
+
+
+def separation(found: np.ndarray, missing: np.ndarray) -> dict[str, Any]:
+    """How well the first hit's score tells queries whose answer is in the base from those whose is not.
+
+    Returns
+    -------
+    dict
+        ``auroc`` with its ``interval`` (95%, bootstrap over queries), the ``threshold`` in use, and the share of
+        queries it calls ``answered`` with the answer in the base and ``answered_without`` it.
+    """
+    # The interval is over at most this many queries, evenly spread: all pairs of 20,000 would not fit.
+    some = np.unique(np.linspace(0, len(found) - 1, _PAIRED).astype(int))
+    higher = (found[some, None] > missing[some]) + 0.5 * (found[some, None] == missing[some])
+    weights = _draws(len(some)) / len(some)
+    # A resampled query brings both of its scores.
+    resampled = ((weights @ higher) * weights).sum(axis=1)
+    ordered = np.sort(missing)
+    below = (np.searchsorted(ordered, found, "left") + np.searchsorted(ordered, found, "right")) / 2
+    return {
+        "auroc": round(float(below.mean() / len(found)), 4),
+        "interval": _interval(resampled),
+        "threshold": LEAST_SCORE,
+        "answered": round(float((found >= LEAST_SCORE).mean()), 4),
+        "answered_without": round(float((missing >= LEAST_SCORE).mean()), 4),
+    }
+
+
+def measures(ranks: np.ndarray) -> dict[str, Any]:
+    """Measures from the rank of the first relevant entry of each query (0 is best, inf is absent).
+
+    Returns
+    -------
+    dict
+        ``recall_at_1``, ``recall_at_5`` (share of queries with a relevant entry among the first k), ``mrr_at_10``, and
+        ``intervals``: for each, the 95% percentile bootstrap over queries, with a fixed seed.
+    """
     values = {
         "recall_at_1": ranks < 1,
         "recall_at_5": ranks < 5,
         "mrr_at_10": np.where(ranks < _DEPTH, 1 / (ranks + 1), 0.0),
     }
-    # How often each query is drawn, rather than which: one matrix product resamples all measures.
-    draws = np.random.default_rng(0).multinomial(len(ranks), np.full(len(ranks), 1 / len(ranks)), size=_RESAMPLES)
-    return {name: _interval(draws @ value.astype(float) / len(ranks), value) for name, value in values.items()}
+    draws = _draws(len(ranks)) / len(ranks)
+    means = {name: round(float(value.mean()), 4) for name, value in values.items()}
+    return means | {"intervals": {name: _interval(draws @ value.astype(float)) for name, value in values.items()}}
 
 
-def _interval(resampled: np.ndarray, value: np.ndarray) -> dict[str, float]:
+def _draws(n: int) -> np.ndarray:
+    """How often each of n queries is drawn, rather than which: one matrix product resamples all measures."""
+    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)
+
+
+def _interval(resampled: np.ndarray) -> list[float]:
     low, high = np.percentile(resampled, [2.5, 97.5])
-    return {"value": round(float(value.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
+    return [round(float(low), 4), round(float(high), 4)]

@@ -1,4 +1,4 @@
-"""From three scores on three scales to one probability. Why so, and the figures: docs/decisions/0003-fusion.md."""
+"""From three scores on three scales to one probability. Why so, and the figures: docs/decisions/0003-fusion.md, 0005-search.md."""
 
 from __future__ import annotations
 
@@ -27,10 +27,14 @@ ALSO_RAN = slice(5, 20)
 #: In a base of a few entries the also-rans are background texts, which lie farther off than those of a full base; among
 #: many twins of one entry they are as good as the answer. Real questions lie between these.
 ALSO_RAN_RANGE = (2.0, 4.5)
-#: Odds of an answer are ``exp(INTERCEPT) * ratio ** SLOPE``; fitted on the tuning halves of two sets of real questions.
-SLOPE, INTERCEPT = 5.40, -5.39
+#: Odds of an answer are ``exp(INTERCEPT) * ratio ** SLOPE``; fitted on the tuning halves of three sets.
+SLOPE, INTERCEPT = 4.66, -4.49
 #: An entry whose fused score is below this is noise; a reader is better served by an empty list.
-LEAST_FUSED = 2.5
+LEAST_FUSED = 1.5
+#: The first hit answers from this score on. The cut that tells questions with and without an answer in the base apart
+#: best on the tuning halves is 0.13; it is set higher because a quote that does not answer costs more than a look at
+#: the list (docs/decisions/0005-search.md).
+LEAST_SCORE = 0.2
 
 
 def standardise(scores: np.ndarray, share: float, counted: np.ndarray) -> np.ndarray:

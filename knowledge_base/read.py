@@ -13,7 +13,11 @@ from intake.errors import ZhipaiError, register
 from knowledge_base.entry import KnowledgeEntry, entry_from_dict
 
 register("E4011", "知识文件读不出", "知识文件“{name}”读不出来：{problem}。", exit_code=3)
-register("E4012", "知识文件格式不支持", "知识文件“{name}”的格式不支持。请用 .jsonl（每行一个对象）或 .csv。")
+register(
+    "E4012",
+    "知识文件格式不支持",
+    "知识文件“{name}”的格式不支持。表格请用 .xlsx、.csv 或 .jsonl（每行一个对象），单个条目用 .md 或 .json，政策文件用 .docx 或 .pdf。",
+)
 register("E4013", "知识文件有坏行", "这一行不是完整的 JSON 对象（{problem}）。请检查引号、逗号和换行。")
 register("E4014", "知识表缺列", "知识表缺少“{column}”列。至少要有 id、title（或 question）、answer、unit 四列。")
 register("E4015", "条目编号重复", "编号“{id}”已在{first}用过。请给每个条目不同的编号。")

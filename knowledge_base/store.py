@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from intake.errors import ZhipaiError, register
+from knowledge_base.dense import Frame
 from knowledge_base.entry import KnowledgeEntry, entry_from_dict, entry_to_dict
 from knowledge_base.lexical import LexicalIndex
 from models.files import building, sha256
@@ -20,7 +21,7 @@ register(
 )
 
 MANIFEST, ENTRIES, VECTORS, LEXICAL = "manifest.json", "entries.jsonl", "vectors.npz", "lexical.npz"
-_FORMAT = 1
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Stored:
 
     entries: tuple[KnowledgeEntry, ...]
     vectors: np.ndarray
-    background: np.ndarray
+    frame: Frame
     lexical: LexicalIndex
 
 
@@ -38,7 +39,7 @@ def write(folder: Path, stored: Stored, *, index: str, encoder: str, lexicon: st
     with building(folder) as aside:
         lines = (json.dumps(entry_to_dict(entry), ensure_ascii=False) + "\n" for entry in stored.entries)
         (aside / ENTRIES).write_text("".join(lines), encoding="utf-8", newline="\n")
-        np.savez(aside / VECTORS, vectors=stored.vectors, background=stored.background)
+        np.savez(aside / VECTORS, vectors=stored.vectors, frame=stored.frame.array)
         np.savez(aside / LEXICAL, **stored.lexical.arrays())  # type: ignore[arg-type]
         files = {name: sha256(aside / name) for name in (ENTRIES, VECTORS, LEXICAL)}
         manifest = {"format": _FORMAT, "index": index, "encoder": encoder, "lexicon": lexicon, "files": files}
@@ -68,10 +69,10 @@ def read(folder: Path, *, encoder: str, lexicon: str) -> Stored:
         raise ZhipaiError("E4021", {"folder": folder.name, "problem": f"{MANIFEST} 读不懂"}) from error
     entries = _entries(folder / ENTRIES)
     with np.load(folder / VECTORS) as arrays:
-        vectors, background = arrays["vectors"], arrays["background"]
+        vectors, frame = arrays["vectors"], Frame.from_array(arrays["frame"])
     with np.load(folder / LEXICAL) as arrays:
-        lexical = LexicalIndex.from_arrays(arrays, len(vectors) + len(background))
-    return Stored(entries, vectors, background, lexical)
+        lexical = LexicalIndex.from_arrays(arrays, len(vectors) + len(frame.background))
+    return Stored(entries, vectors, frame, lexical)
 
 
 def _entries(path: Path) -> tuple[KnowledgeEntry, ...]:

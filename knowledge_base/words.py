@@ -16,7 +16,7 @@ DATA = Path(__file__).parent / "data"
 _RUN = re.compile(r"[0-9a-z\u3400-\u4dbf\u4e00-\u9fff]+")
 _GRAM_RUN = re.compile(r"[0-9a-z]+|[\u3400-\u4dbf\u4e00-\u9fff]+")
 #: Raise when a change here alters the terms of a text; a saved index of other terms is then not loaded.
-_VERSION = 1
+_VERSION = 3
 
 # jieba tells the console that it builds its dictionary; a library does not.
 jieba.setLogLevel(logging.WARNING)
@@ -36,6 +36,25 @@ def _lines(name: str) -> list[str]:
 def background_texts() -> tuple[str, ...]:
     """Texts any city's base might hold; scores are read against them. They are never returned."""
     return tuple(_lines("background.txt"))
+
+
+@cache
+def asked_texts() -> tuple[str, ...]:
+    """How citizens put things, whatever the matter; the measure of queries, as the background is that of entries."""
+    return tuple(_lines("asked.txt"))
+
+
+@cache
+def sayings() -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """Ways of saying something (没开支, 没发钱) and the words in which entries say it (拖欠, 工资)."""
+    pairs = (line.split("=>") for line in _lines("colloquial.txt"))
+    return tuple((tuple(said.split()), tuple(meant.split())) for said, meant in pairs)
+
+
+def formal_words(text: str) -> tuple[str, ...]:
+    """Words of the entries' language for what a normalised text says in the citizen's, without those it has already."""
+    found = (word for said, meant in sayings() if any(phrase in text for phrase in said) for word in meant)
+    return tuple(dict.fromkeys(word for word in found if word not in text))
 
 
 @cache
@@ -96,6 +115,6 @@ def grams(text: str) -> list[str]:
 def lexicon_id() -> str:
     """16 hex digits that change whenever the same text would give other terms or be read against other texts."""
     digest = hashlib.sha256(f"{_VERSION} jieba {jieba.__version__}".encode())
-    for name in ("stopwords.txt", "synonyms.txt", "background.txt"):
+    for name in ("stopwords.txt", "synonyms.txt", "colloquial.txt", "background.txt", "asked.txt"):
         digest.update((DATA / name).read_bytes())
     return digest.hexdigest()[:16]

@@ -154,6 +154,8 @@ def verify(folder: Path) -> str:
         "vocabulary.json",
         "directory.json",
     }
+    for name in sorted({one.name for one in folder.iterdir()} - set(files) - {MANIFEST}):
+        raise ZhipaiError("E2202", {"name": name, "problem": "不在清单里"})
     for name in sorted(needed | set(files)):
         if name not in files or not (folder / name).is_file():
             raise ZhipaiError("E2202", {"name": name, "problem": "缺失"})

@@ -13,6 +13,7 @@ from models.ranking import AbstainKind, Backoff
 
 NOBODY = "按当日的单位名录，没有可派的单位，请人工确定。"
 ENDED = "最可能的单位“{unit}”当日已不在单位名录中，也没有承接的单位，请人工确定。"
+COLD = "冷启动模型：没有历史工单，仅按职责匹配，请人工确认。"
 FAR = "历史工单里没有与它相近的，建议转人工研判。"
 PLACE = "地点不明：{function}在{districts}都有，请补问在哪个区。"
 TORN = "“{first}”和“{second}”难分高下（{p:.0%} 对 {q:.0%}），建议{advice}。"

@@ -14,7 +14,7 @@ from intake.errors import ZhipaiError, register
 from intake.unit import Unit, UnitDirectory
 from models import artifact, evidence
 from models.candidates import require_known
-from models.doubt import ENDED, ENDED_SHARE, FAR, NOBODY, Doubt, between
+from models.doubt import COLD, ENDED, ENDED_SHARE, FAR, NOBODY, Doubt, between
 from models.encoder import Encoder
 from models.evidence import History
 from models.progress import Progress
@@ -293,11 +293,14 @@ class UnitRanker:
 
     def _doubt(self, reading: Reading, today: _Day, probabilities: np.ndarray, order: np.ndarray, held: float) -> Doubt:
         """Why the ranker abstains, if it does. Distances count against those among historic orders, never as such."""
+        torn = len(order) > 1 and probabilities[order[0]] - probabilities[order[1]] < reading.calibration.torn
+        if torn and self.facts.get("cold_start"):
+            return Doubt("cold", COLD)
         if reading.nearest[0] < self.scorer.judgement.near or not len(reading.row.columns):
             return Doubt("far", FAR)
         if held < 1 - ENDED_SHARE:
             return Doubt("directory", ENDED.format(unit=self.units[int(reading.probabilities.argmax())]))
-        if len(order) > 1 and probabilities[order[0]] - probabilities[order[1]] < reading.calibration.torn:
+        if torn:
             return between(today.units, probabilities, district=reading.district, parents=today.parents)
         return Doubt()
 

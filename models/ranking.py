@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 EvidenceKind = Literal["word", "similar_order", "duty", "field"]
-AbstainKind = Literal["", "directory", "far", "place", "torn"]
+AbstainKind = Literal["", "cold", "directory", "far", "place", "torn"]
 
 
 @dataclass(frozen=True, slots=True)

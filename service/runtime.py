@@ -91,6 +91,8 @@ class Runtime:
         self.engine.dispose()
 
     def _watch(self) -> None:
+        # Loads the words that the index of a publication needs, so that the first one is as fast as the others.
+        self.snapshot.knowledge.search("知识", as_of=clock.now(self.settings.time_zone), top=1)
         looked = time.monotonic()
         while True:
             nudged = self._nudge.wait(min(LOOK_SECONDS, self.settings.reload_seconds))

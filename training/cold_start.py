@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from intake.errors import ZhipaiError, register
 from intake.unit import UnitDirectory
 from models.candidates import Candidates, latest_units
+from models.doubt import COLD
 from models.duties import Duties
 from models.encoder import Encoder
 from models.evidence import History
@@ -48,7 +49,7 @@ register("E5213", "冷启动系数有误", "冷启动系数“{path}”读不出
 SURE = 0.9
 #: Lines that are looked at to tell whether an order lies near any duty at all.
 NEIGHBOURS = 5
-WEAK = "冷启动模型：没有历史工单，仅按职责匹配，请人工确认"
+WEAK = COLD.removesuffix("。")
 
 
 @dataclass(frozen=True)

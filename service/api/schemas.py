@@ -135,8 +135,8 @@ class ProposalOut(BaseModel):
     units: list[UnitOut] = Field(description="按概率从高到低的承办单位")
     abstained: bool = Field(description="模型没有把握，请人工研判（疑难）")
     abstain_reason: str
-    abstain_kind: Literal["", "directory", "far", "place", "torn"] = Field(
-        description="directory 名录里没有可派的，far 历史上没有相近的，place 地点不明，torn 难分高下；没有弃权时为空"
+    abstain_kind: Literal["", "cold", "directory", "far", "place", "torn"] = Field(
+        description="cold 冷启动模型没有把握，directory 名录里没有可派的，far 历史上没有相近的，place 地点不明，torn 难分高下；没有弃权时为空"
     )
     backoff: BackoffOut | None = Field(description="难分高下的单位同属一个上级时，可先交的上级")
     coverage_set: list[str] = Field(description="以约定的覆盖率包含正确单位的最小集合")

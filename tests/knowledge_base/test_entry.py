@@ -94,7 +94,7 @@ def test_last_day_in_force_is_the_day_before_the_end(day: date, holds: bool) -> 
     assert entry.in_force(late) is holds
 
 
-@pytest.mark.parametrize("state", ["草稿", "审核", "失效"])
+@pytest.mark.parametrize("state", ["草稿", "审核", "待审", "失效", "归档"])
 def test_entry_that_is_not_published_is_not_in_force(state: str) -> None:
     assert not entry_from_dict(ROW | {"state": state}).in_force(date(2025, 1, 1))
 

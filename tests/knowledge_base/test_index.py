@@ -195,3 +195,79 @@ def test_entries_of_thousands_are_searched_like_few(encoder: object, as_of: date
     many = [KnowledgeEntry(f"{i:04d}", "".join(rng.choice(characters, 20)), (), "答", "单位") for i in range(1500)]
     wanted = KnowledgeEntry("wanted", "居民医保缴费期", (), "每年九月至十二月缴费。", "市医疗保障局")
     assert ids(KnowledgeIndex.build([*many, wanted], encoder).search("居民医保缴费期", as_of=as_of))[0] == "wanted"
+
+
+def test_unit_and_state_are_filtered_before_ranking(index: KnowledgeIndex, as_of: datetime) -> None:
+    assert ids(index.search("老年人优待证换发", as_of=as_of, unit="槐安区民政局")) == ["b2"]
+    assert index.search("公积金", as_of=as_of, unit="没有这个单位") == ()
+    assert ids(index.search("烟花爆竹燃放区域", as_of=as_of, state="草稿")) == ["c3"]
+
+
+def test_entry_whose_update_is_asked_for_still_answers(
+    entries: tuple[KnowledgeEntry, ...], encoder: object, as_of: datetime
+) -> None:
+    index = KnowledgeIndex.build([replace(entries[0], state="待更新"), *entries[1:]], encoder)
+    assert ids(index.search("买房能把公积金取出来吗", as_of=as_of))[0] == "a1"
+
+
+@pytest.mark.parametrize(
+    ("text", "answered", "word"),
+    [
+        ("用公积金能贷多少钱", True, "找到"),
+        ("的了吗", False, "没有可查"),
+        ("wo xiang ti qu gong ji jin", False, "拼音"),
+        ("外星飞碟降落手续", False, ""),
+    ],
+)
+def test_it_is_said_whether_an_entry_answers(
+    index: KnowledgeIndex, as_of: datetime, text: str, answered: bool, word: str
+) -> None:
+    found = index.ask(text, as_of=as_of)
+    assert found.answered is answered
+    assert word in found.reason
+    assert found.hits == index.search(text, as_of=as_of)
+
+
+def test_it_is_said_when_nothing_is_in_force(index: KnowledgeIndex, as_of: datetime) -> None:
+    found = index.ask("公积金", as_of=as_of, unit="没有这个单位")
+    assert (found.answered, found.hits) == (False, ())
+    assert "没有可用" in found.reason
+
+
+def test_changed_index_finds_like_a_new_one(
+    entries: tuple[KnowledgeEntry, ...], encoder: object, index: KnowledgeIndex, as_of: datetime
+) -> None:
+    """One entry rewritten, one added before all others, one gone: the same hits as from the beginning."""
+    rewritten = replace(entries[2], answer="每年八月至十一月缴费。")
+    added = KnowledgeEntry("a0", "住房公积金账户封存", (), "单位每月二十日前申报封存。", entries[0].unit)
+    encoder.encoded.clear()
+    changed = index.changed([rewritten, added], removed=["b2", "unknown"])
+    assert len(encoder.encoded) == 3
+    wanted = [entry for entry in entries if entry.id not in ("a3", "b2")] + [rewritten, added]
+    fresh = KnowledgeIndex.build(wanted, encoder)
+    assert (changed.id, changed.entries) == (fresh.id, fresh.entries)
+    for text in ("公积金账户封存", "居民医保啥时候交钱", "老年人优待证换发", "用公积金能贷多少钱"):
+        one, other = changed.search(text, as_of=as_of), fresh.search(text, as_of=as_of)
+        assert ids(one)[0] == ids(other)[0]
+        assert one[0].parts["dense"] == pytest.approx(other[0].parts["dense"], abs=1e-4)
+    assert len(index.entries) == len(entries)
+    assert ids(index.search("居民医保啥时候交钱", as_of=as_of))[0] == "a3"
+
+
+def test_index_without_changes_is_the_same(index: KnowledgeIndex, as_of: datetime) -> None:
+    same = index.changed([])
+    assert same.id == index.id
+    assert same.search("公积金", as_of=as_of) == index.search("公积金", as_of=as_of)
+
+
+def test_large_base_keeps_its_vectors_at_half_precision(
+    entries: tuple[KnowledgeEntry, ...],
+    encoder: object,
+    index: KnowledgeIndex,
+    as_of: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("knowledge_base.dense.EXACT", 2)
+    half = KnowledgeIndex.build(entries, encoder)
+    for text in ("用公积金能贷多少钱", "居民医保啥时候交钱"):
+        assert ids(half.search(text, as_of=as_of)) == ids(index.search(text, as_of=as_of))

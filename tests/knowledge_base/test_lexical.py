@@ -84,3 +84,51 @@ def test_long_query_is_decided_by_its_rare_terms() -> None:
     index = LexicalIndex.build([common] * 20 + ["龘龗"])
     _, (tfidf, _) = index.scores(common + "，龘龗")
     assert tfidf[20] > 0
+
+
+def test_changed_index_scores_like_a_new_one_with_the_old_statistics() -> None:
+    """Texts that stay keep their scores to the bit; one that comes back where another stood is found as before."""
+    index = LexicalIndex.build(TEXTS)
+    kept = np.array([1, -1, 3, 0, 4])
+    changed = index.changed(kept, 5, {2: TEXTS[1]})
+    for query in QUERIES:
+        for before, after in zip(index.scores(query), changed.scores(query), strict=True):
+            np.testing.assert_allclose(after[0][[1, 2, 3, 0, 4]], before[0], rtol=1e-6)
+            assert before[1] == after[1]
+
+
+def test_words_that_come_with_a_new_text_are_found() -> None:
+    index = LexicalIndex.build(TEXTS).changed(np.arange(5), 6, {5: "无人机登记备案"})
+    (bm25, _), (tfidf, _) = index.scores("无人机")
+    assert bm25.argmax() == tfidf.argmax() == 5
+    again = LexicalIndex.from_arrays(index.arrays(), 6)
+    assert again.scores("无人机")[0][0].tolist() == bm25.tolist()
+
+
+def test_texts_may_all_go() -> None:
+    index = LexicalIndex.build(TEXTS).changed(np.full(5, -1), 0, {})
+    assert [len(scores) for scores, _ in index.scores("公积金")] == [0, 0]
+
+
+def test_query_in_the_citizens_words_reaches_the_entrys() -> None:
+    texts = ["用人单位拖欠工资的投诉登记", "住房公积金提取", "居民医保缴费"]
+    (bm25, _), (tfidf, _) = LexicalIndex.build(texts).scores("老板三个月没开支了")
+    assert bm25.argmax() == tfidf.argmax() == 0
+
+
+def test_heaviest_terms_are_read_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a base too large to read in full, what all texts hold is left out and what few hold is not."""
+    monkeypatch.setattr("knowledge_base.lexical.MAX_POSTINGS", 5)
+    index = LexicalIndex.build(["公积金"] * 40 + ["龘公积金"])
+    _, (tfidf, _) = index.scores("公积金龘")
+    assert tfidf.argmax() == 40
+
+
+def test_large_base_is_kept_at_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = LexicalIndex.build(TEXTS)
+    monkeypatch.setattr("knowledge_base.lexical.EXACT", 2)
+    half = LexicalIndex.build(TEXTS)
+    assert half.gram_index.weights.nbytes == exact.gram_index.weights.nbytes / 2
+    for query in QUERIES:
+        for one, other in zip(exact.scores(query), half.scores(query), strict=True):
+            np.testing.assert_allclose(other[0], one[0], rtol=2e-3, atol=1e-4)

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from knowledge_base.words import background_texts, grams, lexicon_id, normalise, stop_words, synonyms, words
+from knowledge_base.words import (
+    asked_texts,
+    background_texts,
+    formal_words,
+    grams,
+    lexicon_id,
+    normalise,
+    sayings,
+    stop_words,
+    synonyms,
+    words,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +72,28 @@ def test_background_is_large_enough_to_measure_against() -> None:
 
 def test_lexicon_id_is_sixteen_digits() -> None:
     assert len(lexicon_id()) == 16
+
+
+def test_sayings_are_well_formed() -> None:
+    pairs = sayings()
+    assert len(pairs) >= 150
+    for said, meant in pairs:
+        assert said and meant
+        assert all(phrase == normalise(phrase) for phrase in (*said, *meant))
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("老板没开支", "工资"), ("屋里冷得跟冰窖一样", "供热"), ("被炒鱿鱼了", "解除")]
+)
+def test_what_is_said_is_also_looked_up_in_formal_words(text: str, word: str) -> None:
+    assert word in formal_words(text)
+
+
+def test_formal_text_gets_no_words_that_it_has() -> None:
+    assert "贷款" not in formal_words("用公积金买房的贷款")
+    assert formal_words("规划公示期") == ()
+
+
+def test_sentences_of_the_frame_are_not_those_of_the_evaluation(root: Path) -> None:
+    lines = (root / "datasets" / "kb_queries" / "queries.jsonl").read_text(encoding="utf-8").splitlines()
+    assert not {json.loads(line)["text"] for line in lines} & set(asked_texts())

@@ -130,8 +130,14 @@ def test_an_interrupted_registration_leaves_no_version_and_a_clean_retry(
 def test_a_damaged_artifact_is_not_registered(registry: Registry, saved: Path, tmp_path: Path) -> None:
     folder = tmp_path / "ranker"
     shutil.copytree(saved, folder)
-    (folder / "bias.npy").write_bytes(b"")
-    with pytest.raises(ZhipaiError) as error:
+    extra = folder / "extra.npy"
+    extra.write_bytes(b"")
+    with pytest.raises(ZhipaiError, match=r"extra\.npy") as error:
+        registry.register(folder, **FIGURES)
+    assert error.value.code == "E2202"
+    extra.unlink()
+    (folder / "idf.npy").write_bytes(b"")
+    with pytest.raises(ZhipaiError, match=r"idf\.npy") as error:
         registry.register(folder, **FIGURES)
     assert error.value.code == "E2202" and registry.list() == []
 
