@@ -37,10 +37,57 @@ STEPS = {
     "rollback": {"summary": "回退到第 1 版", "value": {"actor": "李四", "reason": "第 2 版有误", "version": 1}},
     "discard": {"summary": "放弃草稿", "value": {"actor": "张三"}},
 }
+_ROW = {
+    "id": EXAMPLE_ID,
+    "revision": 4,
+    "state": "发布",
+    "standing": "发布",
+    "version": 2,
+    "title": "餐饮油烟净化设施与专用烟道要求",
+    "unit": "某市城市管理局",
+    "effective_to": None,
+}
+_CHANGE = {"field": "answer", "title": "答复要点", "before": "五个工作日答复", "after": "七个工作日答复"}
+
+
+def _shown(example: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """What the answer looks like, for the documentation."""
+    return {200: {"content": {"application/json": {"example": example}}}}
+
+
+LISTED = _shown({"entries": [_ROW], "next": EXAMPLE_ID})
+DUE = _shown(
+    {
+        "day": "2026-11-20",
+        "update_days": None,
+        "expiring": [
+            {key: _ROW[key] for key in ("id", "title", "unit")}
+            | {"effective_to": "2026-11-27", "days": 7, "reminder": 7}
+        ],
+    }
+)
+SHOWN = _shown(_ROW | {"authors": ["张三"], "entry": {"body_html": "<p>……</p>"}, "draft": None, "changes": [_CHANGE]})
+HISTORY = _shown(
+    {
+        "id": EXAMPLE_ID,
+        "events": [
+            {
+                "revision": 4,
+                "action": "publish",
+                "actor": "李四",
+                "at": "2026-11-20T09:30:00+08:00",
+                "note": "核对无误",
+                "version": 2,
+                "decision_id": "d-0f8fad5bd9cb469fa16570867728950e",
+            }
+        ],
+    }
+)
+DIFF = _shown({"id": EXAMPLE_ID, "old": 1, "new": 2, "changes": [_CHANGE]})
 router = APIRouter(tags=["知识库"])
 
 
-@router.get("/v1/kb/entries", summary="条目清单")
+@router.get("/v1/kb/entries", summary="条目清单", responses=LISTED)
 def entries(
     request: Request,
     state: Annotated[str, Query(max_length=10, description="状态：草稿、待审、发布、待更新、失效、归档")] = "",
@@ -55,7 +102,7 @@ def entries(
     return list_entries(state_of.engine, day=day, state=state, unit=unit, text=title, after=after, limit=limit)
 
 
-@router.get("/v1/kb/due", summary="到期与更新")
+@router.get("/v1/kb/due", summary="到期与更新", responses=DUE)
 def due(
     request: Request, days: Annotated[int, Query(ge=0, le=3650, description="几天内到期的")] = 30
 ) -> dict[str, Any]:
@@ -65,20 +112,20 @@ def due(
     return what_is_due(state.engine, now=now, within=days, limit=state.settings.kb_update_days)
 
 
-@router.get("/v1/kb/entries/{entry_id}", summary="一个条目", responses=NONE)
+@router.get("/v1/kb/entries/{entry_id}", summary="一个条目", responses=SHOWN | NONE)
 def entry(request: Request, entry_id: EntryId) -> dict[str, Any]:
     """现行版本、在改的草稿、两者的不同、revision。正文另给出可以安全显示的 HTML（`body_html`）。"""
     state = runtime(request)
     return entry_document(state.engine, entry_id, day=clock.now(state.settings.time_zone).date())
 
 
-@router.get("/v1/kb/entries/{entry_id}/history", summary="一个条目的全部经过", responses=NONE)
+@router.get("/v1/kb/entries/{entry_id}/history", summary="一个条目的全部经过", responses=HISTORY | NONE)
 def history(request: Request, entry_id: EntryId) -> dict[str, Any]:
     """谁在何时做了什么、理由、成为第几版、决定编号。"""
     return {"id": entry_id, "events": entry_history(runtime(request).engine, entry_id)}
 
 
-@router.get("/v1/kb/entries/{entry_id}/diff", summary="两个版本的不同", responses=NONE)
+@router.get("/v1/kb/entries/{entry_id}/diff", summary="两个版本的不同", responses=DIFF | NONE)
 def diff(
     request: Request,
     entry_id: EntryId,

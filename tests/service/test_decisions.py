@@ -123,7 +123,8 @@ def counts(engine) -> tuple[int, int, int]:
     with engine.connect() as connection:
         return tuple(
             connection.execute(text(f"select count(*) from {table}")).scalar_one()
-            for table in ("decisions", "routings", "outbox")
+            # An installed database already holds the record that put its model in force.
+            for table in ("decisions where kind = 'dispatch'", "routings", "outbox")
         )
 
 
@@ -212,4 +213,5 @@ def test_sequence_has_no_gap_with_two_writers(config: Settings, snapshot: Snapsh
     assert not problems
     with engine.connect() as connection:
         sequence = [row[0] for row in connection.execute(text("select sequence from decisions order by sequence"))]
-    assert sequence == list(range(1, 31))
+    assert sequence == list(range(1, len(sequence) + 1))
+    assert counts(engine)[0] == 30
