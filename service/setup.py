@@ -88,7 +88,7 @@ def steps(settings: Settings, *, at: datetime) -> list[Step]:
     return [
         Step("构建编码器", "约 30 秒", encoder_done, build),
         Step("建库并导入知识条目", "约 20 秒", knowledge_done, knowledge),
-        Step("训练并登记默认模型", "约 2 分钟", lambda: champion(settings.mlruns) is not None, model),
+        Step("训练并登记默认模型", "约 5 分钟", lambda: champion(settings.mlruns) is not None, model),
     ]
 
 

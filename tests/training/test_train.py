@@ -160,6 +160,7 @@ def test_every_setting_of_the_recipe_stands_in_the_default_file() -> None:
         assert f"{name}:" in text
 
 
+@pytest.mark.slow
 def test_fifteen_hundred_real_orders(shared_data: Path, encoder: Encoder) -> None:
     """Real text, real units, thresholds well below what was measured (0.63 / 0.79 / 0.85, error 0.08)."""
     folder = shared_data / "haikou_12345_orders"
