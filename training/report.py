@@ -42,7 +42,7 @@ def page(text: str, results: Mapping[str, Result | None], *, name: str = "qualit
 def _section(measurement: Measurement, found: Result | None) -> str:
     head = f"## {measurement.title}\n\n`zhipai quality --only {measurement.name}`"
     if found is None:
-        return f"{head}\n\n这台机器上没有数据 `{measurement.file}`，也没有以前的结果：未测。"
+        return f"{head}\n\n未测：这次没有要求测这一项，或机器上没有数据 `{measurement.file}`；也没有以前的结果。"
     bodies: dict[str, Callable[[Result], list[str]]] = {
         "cold_start": _cold,
         "ablation": _ablation,

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from service.settings import load_settings
+from training.champion import champion
 
 
 def free_port() -> int:
@@ -139,7 +140,9 @@ def test_only_loopback_may_be_bound(home: Path, host: str, code: str, exit_code:
 def test_model_file_cut_short_is_named_at_the_start(home: Path, tmp_path: Path) -> None:
     store = tmp_path / "mlruns"
     shutil.copytree(load_settings().mlruns, store)
-    victim = max((path for path in store.rglob("*.np*") if path.is_file()), key=lambda path: path.stat().st_size)
+    in_force = champion(store)
+    assert in_force is not None
+    victim = max(in_force.path.rglob("*.np*"), key=lambda path: path.stat().st_size)
     victim.write_bytes(victim.read_bytes()[:1000])
     code, message = finished(start(home, free_port(), ZHIPAI_MLRUNS=str(store)))
     assert code == 3, message

@@ -73,7 +73,7 @@ def test_the_page_shows_figures_with_n_and_interval_and_says_what_is_absent(
     top1 = found["result"]["text"]["top1"]
     assert f"| 前 1 命中 | {top1['mean']:.3f}（{top1['low']:.3f}–{top1['high']:.3f}） |" in text
     absent = [one for one in MEASUREMENTS if one.name != "letters"]
-    assert text.count("未测。") == len(absent)
+    assert text.count("未测：") == len(absent)
     assert page(text, {"letters": found}) == text
 
 
