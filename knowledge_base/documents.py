@@ -157,6 +157,7 @@ class _Numbers:
         try:
             root = document.part.numbering_part.element
         except (KeyError, NotImplementedError):
+            # A document without lists has no part for their numbers; the parser knows no other way to say so.
             return
         abstract = {one.get(qn("w:abstractNumId")): one for one in root.findall(qn("w:abstractNum"))}
         for num in root.findall(qn("w:num")):

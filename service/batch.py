@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 from intake.errors import ZhipaiError
 from intake.mapping import Mapping
 from intake.readers import Row, read_columns, read_orders
 from models.progress import Progress
+from service.answered_table import Counts, write_answered
 from service.pool import Here, Pool, Processes
 from service.proposal import Proposal
 from service.settings import Settings
-from service.table_writer import open_writer
 
 #: Orders that go to a worker at a time.
 CHUNK = 32
@@ -30,19 +28,6 @@ OUR_COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class BatchSummary:
-    """How many rows there were, got a proposal, were abstained on, and failed."""
-
-    rows: int
-    done: int
-    abstained: int
-    failed: int
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
 def triage_file(
     path: Path,
     out: Path,
@@ -52,7 +37,7 @@ def triage_file(
     as_of: datetime,
     settings: Settings,
     progress: Progress,
-) -> BatchSummary:
+) -> Counts:
     """Propose for every row of a file and write a copy of it with our columns beside the user's own.
 
     A row that cannot be triaged keeps its place and says why in the column 错误. The result appears under its name
@@ -63,25 +48,17 @@ def triage_file(
     rows = read_orders(path, columns or Mapping.guess(theirs), sheet=sheet)
     first = list(islice(rows, SMALL + 1))
     rows = chain(first, rows)
-    total = done = abstained = failed = 0
-    writer = open_writer(out, [*theirs, *OUR_COLUMNS])
-    try:
-        with (Here if len(first) <= SMALL else Processes).opened(settings, as_of) as pool:
-            for row, outcome in _propose(rows, pool, as_of=as_of, ahead=2 * settings.workers):
-                total += 1
-                if isinstance(outcome, Proposal):
-                    done += 1
-                    abstained += outcome.abstained
-                else:
-                    failed += 1
-                writer.write([*(row.raw.get(name, "") for name in theirs), *_cells(outcome)])
-                if total % CHUNK == 0:
-                    progress(STEP, total, 0)
-        writer.commit()
-    finally:
-        writer.close()
-    progress(STEP, total, total)
-    return BatchSummary(rows=total, done=done, abstained=abstained, failed=failed)
+    with (Here if len(first) <= SMALL else Processes).opened(settings, as_of) as pool:
+        return write_answered(
+            out,
+            _propose(rows, pool, as_of=as_of, ahead=2 * settings.workers),
+            theirs=theirs,
+            ours=OUR_COLUMNS,
+            cells=_cells,
+            progress=progress,
+            step=STEP,
+            every=CHUNK,
+        )
 
 
 def _propose(
@@ -107,9 +84,7 @@ def _propose(
         yield from finished()
 
 
-def _cells(outcome: Proposal | ZhipaiError) -> list[str]:
-    if isinstance(outcome, ZhipaiError):
-        return [""] * (len(OUR_COLUMNS) - 1) + [str(outcome)]
+def _cells(outcome: Proposal) -> list[str]:
     units: list[str] = []
     for unit in outcome.units[:3]:
         units += [unit["unit"], f"{unit['probability']:.3f}"]

@@ -6,33 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from zhipai_tests_ranking import AS_OF, City, quick
+from zhipai_tests_ranking import AS_OF, quick
 
 from intake.errors import ZhipaiError
 from models.recipe import Recipe
 from training.config import TrainConfig
-from training.dataset import Counts, TrainingSet
+from training.dataset import TrainingSet
 from training.label_audit import audit, out_of_fold
 from training.label_exchange import Task, export_tasks, import_answers, labelling_config
 from training.labels import suggest, usefulness
 from training.learning_curve import learning_curve
-
-
-@pytest.fixture(scope="module")
-def dataset(history: City) -> TrainingSet:
-    count = len(history.texts)
-    return TrainingSet(
-        texts=tuple(history.texts),
-        units=tuple(history.units),
-        groups=tuple(group or f"own-{i}" for i, group in enumerate(history.groups)),
-        order_ids=tuple(history.order_ids),
-        districts=tuple(history.districts),
-        streets=("",) * count,
-        received_at=(None,) * count,
-        directory=history.directory,
-        counts=Counts(read=count, kept=count),
-        vectors=quick().encode(history.texts),
-    )
 
 
 def test_a_torn_model_makes_an_order_useful() -> None:

@@ -5,37 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 import yaml
-from zhipai_tests_ranking import AS_OF, City, quick
+from zhipai_tests_ranking import AS_OF, quick
 
 from models.recipe import Recipe
 from training.compare import compare
 from training.config import TrainConfig
-from training.dataset import Counts, TrainingSet
+from training.dataset import TrainingSet
 from training.frozen import KeyedAnswers, latest, row_keys
 from training.publish import ANSWERS, FROZEN, publish
 from training.registry import Registry
 from training.train import train
 
 CONFIG = TrainConfig(bootstrap=100, recipe=Recipe(neighbours=10))
-
-
-@pytest.fixture(scope="module")
-def dataset(history: City) -> TrainingSet:
-    count = len(history.texts)
-    return TrainingSet(
-        texts=tuple(history.texts),
-        units=tuple(history.units),
-        groups=tuple(group or f"own-{i}" for i, group in enumerate(history.groups)),
-        order_ids=tuple(history.order_ids),
-        districts=tuple(history.districts),
-        streets=("",) * count,
-        received_at=(None,) * count,
-        directory=history.directory,
-        counts=Counts(read=count, kept=count),
-        vectors=quick().encode(history.texts),
-    )
 
 
 def test_two_trainings_share_their_frozen_test_and_can_be_compared(dataset: TrainingSet, tmp_path: Path) -> None:
