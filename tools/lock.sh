@@ -6,7 +6,7 @@ compile() {
     .venv/bin/pip-compile --quiet --upgrade --no-emit-index-url --no-emit-find-links --no-header --strip-extras --allow-unsafe \
         --annotation-style=line "$@" pyproject.toml
 }
-compile --extra dev --output-file requirements-dev.lock
+compile --extra dev --extra milvus --output-file requirements-dev.lock
 sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements-dev.lock
 compile --constraint requirements-dev.lock --output-file requirements.lock
 sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.lock

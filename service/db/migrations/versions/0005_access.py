@@ -1,0 +1,8 @@
+"""Accounts, roles, sessions and keys."""
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    pass
