@@ -41,7 +41,7 @@ register(
     exit_code=3,
 )
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "jieba", "faiss-cpu", "onnxruntime", "tokenizers")
 _ARRAYS = (
@@ -125,6 +125,14 @@ def save(
 
 def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+
+
+def outdated(folder: Path) -> bool:
+    """Whether a model was saved by another version of the software; what is damaged is not for that reason old."""
+    try:
+        return bool(json.loads((folder / MANIFEST).read_bytes())["format"] != FORMAT)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def verify(folder: Path) -> str:

@@ -85,14 +85,6 @@ class Candidates:
             match[number] = 1 if street in self.names[number] else -1
         return match
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Function and level: what the district bureaus of one function share, and the city's bureau does not."""
-        return tuple(
-            function if district == CITY else f"{function}·区"
-            for function, district in zip(self.functions, self.districts, strict=True)
-        )
-
     @cached_property
     def _nothing(self) -> np.ndarray:
         return np.zeros(len(self), np.float32)

@@ -22,6 +22,7 @@ from models.lexical import Lexical
 from models.progress import Progress, silent
 from models.recipe import Recipe
 from models.scorer import Scorer, lexica
+from models.side_by_side import side_by_side
 from models.text import TextFeatures
 from models.views import Rows, Views
 
@@ -180,21 +181,18 @@ def held_out(
     folds = grouped_folds(groups, rows.targets.tolist(), folds=recipe.folds, seed=seed)
     share = min(1.0, recipe.calibration_rows / len(rows))
     asked = np.random.default_rng(seed).random(len(rows)) < share if share < 1 else np.ones(len(rows), bool)
+    report(STEP, 0, recipe.folds + 1)
+    pieces = (
+        (material, np.flatnonzero(folds != fold), np.flatnonzero((folds == fold) & asked), recipe, seed)
+        for fold in range(recipe.folds)
+    )
     parts, orders, absent = [], [], []
-    for fold in range(recipe.folds):
-        report(STEP, fold, recipe.folds + 1)
-        known = np.flatnonzero(folds != fold)
-        views = Views.fit(rows.take(known), material.candidates, material.duties, recipe=recipe, seed=seed)
-        counts = FieldCounts.count(
-            [material.fields[i] for i in known.tolist()], rows.targets[known], material.candidates.functions
-        )
+    for fold, (part, known, unseen) in enumerate(side_by_side(_answer_fold, pieces, orders=len(rows))):
+        if part is not None:
+            parts.append(part)
         orders.append(np.bincount(rows.targets[known], minlength=size).astype(np.float32))
-        absent.append(views.absent())
-        held = np.flatnonzero((folds == fold) & asked)
-        if len(held):
-            fields = counts.all_margins([material.fields[i] for i in held.tolist()])
-            parts.append((held, *views.margins(rows.take(held)), fields))
-    report(STEP, recipe.folds, recipe.folds + 1)
+        absent.append(unseen)
+        report(STEP, fold + 1, recipe.folds + 1)
     which, margins, nearest, fields = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     order = np.argsort(which)
     which = which[order]
@@ -210,3 +208,19 @@ def held_out(
         overlaps=material.overlaps[which],
         lengths=material.lengths[which],
     )
+
+
+def _answer_fold(
+    material: Material, known: np.ndarray, held: np.ndarray, recipe: Recipe, seed: int
+) -> tuple[tuple[np.ndarray, ...] | None, np.ndarray, np.ndarray]:
+    """Answers to the orders ``held``, None without any, by views that know the orders ``known``; those; and what the
+    views say of what they never saw."""
+    rows = material.rows
+    views = Views.fit(rows.take(known), material.candidates, material.duties, recipe=recipe, seed=seed)
+    if not len(held):
+        return None, known, views.absent()
+    counts = FieldCounts.count(
+        [material.fields[i] for i in known.tolist()], rows.targets[known], material.candidates.functions
+    )
+    fields = counts.all_margins([material.fields[i] for i in held.tolist()])
+    return (held, *views.margins(rows.take(held)), fields), known, views.absent()

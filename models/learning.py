@@ -11,6 +11,7 @@ from models.fields import FIELDS, function_numbers
 from models.fusion import calibrate, fit_weights, log_softmax
 from models.recipe import Recipe
 from models.scorer import LAYERS, Judgement, shortlister, spread
+from models.side_by_side import side_by_side
 from models.trees import Trees
 from models.views import VIEWS
 
@@ -18,7 +19,7 @@ from models.views import VIEWS
 FIELD_LAYERS = (*LAYERS, *(f"{name}_{label}" for name in FIELDS for label in ("unit", "function")))
 #: Views that know a unit by its own orders, and by those of its function.
 UNIT_VIEWS = ("text_unit", "vector_unit", "neighbours")
-FUNCTION_VIEWS = ("text_function", "text_kind", "vector_function", "vector_kind")
+FUNCTION_VIEWS = ("text_function", "vector_function")
 #: Share of the other units whose history is hidden along with that of the accepted one.
 ALSO_HIDDEN = 0.1
 #: Among fewer units there is no shortlist to rank.
@@ -126,32 +127,38 @@ def _grow(
     all_chosen, all_rows = np.concatenate([chosen, cold_chosen]), np.concatenate([rows, cold_rows])
     right = all_chosen == held.targets[of_order][:, None]
     weight = counts[held.targets[of_order]] ** -recipe.tail
-
-    def grown(wanted: np.ndarray) -> Trees:
-        # Where the accepted unit is not on the list there is nothing to learn about its order.
-        wanted = wanted & right.any(axis=1)
-        share = weight[wanted] / weight[wanted].mean()
-        return Trees.grow(
-            all_rows[wanted].reshape(-1, all_rows.shape[2]),
-            right[wanted].ravel(),
-            np.repeat(share, all_chosen.shape[1]),
-            rounds=recipe.tree_rounds,
-            rate=recipe.tree_rate,
-            leaf_rows=recipe.tree_leaf_rows,
-            l2=recipe.tree_l2,
-            share=recipe.tree_share,
-            leaves=recipe.tree_leaves,
-            seed=seed,
-        )
-
     # A part is made of whole folds, so of whole groups; with as few folds as parts, of one each.
     part = held.folds % recipe.tree_parts
+    numbers = np.unique(part)
+    lessons = [part[of_order] != number for number in numbers] + [np.ones(len(of_order), bool)]
+    pieces = ((all_rows, right, weight, wanted, recipe, seed) for wanted in lessons)
+    *parts, whole = side_by_side(_grown, pieces, orders=len(held))
     ranked = np.zeros_like(fused)
-    for number in np.unique(part):
-        trees = grown(part[of_order] != number)
+    for number, trees in zip(numbers, parts, strict=True):
         mine = np.flatnonzero(part == number)
         ranked[mine] = spread(_scored(trees, rows[mine]), chosen[mine], fused.shape[1])
-    return grown(np.ones(len(of_order), bool)), ranked
+    return whole, ranked
+
+
+def _grown(
+    rows: np.ndarray, right: np.ndarray, weight: np.ndarray, wanted: np.ndarray, recipe: Recipe, seed: int
+) -> Trees:
+    """Trees over the candidates of the ``wanted`` orders: ``rows`` (orders, count, columns), ``right`` (orders, count)."""
+    # Where the accepted unit is not on the list there is nothing to learn about its order.
+    wanted = wanted & right.any(axis=1)
+    share = weight[wanted] / weight[wanted].mean()
+    return Trees.grow(
+        rows[wanted].reshape(-1, rows.shape[2]),
+        right[wanted].ravel(),
+        np.repeat(share, rows.shape[1]),
+        rounds=recipe.tree_rounds,
+        rate=recipe.tree_rate,
+        leaf_rows=recipe.tree_leaf_rows,
+        l2=recipe.tree_l2,
+        share=recipe.tree_share,
+        leaves=recipe.tree_leaves,
+        seed=seed,
+    )
 
 
 def _scored(trees: Trees, rows: np.ndarray) -> np.ndarray:

@@ -18,8 +18,8 @@ from models.linear import Linear, fit_softmax, fit_svm
 from models.neighbours import NO_VOTE, Neighbours, Space
 from models.recipe import Recipe
 
-#: What a linear model learns to tell apart. A ``kind`` is a function on one level: the city's bureau or the districts'.
-LABELS = ("unit", "function", "kind", "district")
+#: What a linear model learns to tell apart.
+LABELS = ("unit", "function", "district")
 VIEWS = (
     *(f"text_{label}" for label in LABELS),
     *(f"vector_{label}" for label in LABELS),
@@ -121,4 +121,4 @@ class Views:
 
 def label_names(candidates: Candidates) -> tuple[tuple[str, ...], ...]:
     """What each of :data:`LABELS` calls a candidate."""
-    return candidates.names, candidates.functions, candidates.kinds, candidates.districts
+    return candidates.names, candidates.functions, candidates.districts

@@ -10,6 +10,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from intake.errors import ZhipaiError, register
 
@@ -25,6 +26,8 @@ MODEL = "unit-ranker"
 CHAMPION = "champion"
 #: Tags of a version. ``PATH`` is relative to the store, so that a store may be moved, and is set last of all.
 MODEL_ID, PATH = "zhipai.model_id", "zhipai.path"
+#: Tag with the name of the orders that a version was trained on.
+SOURCE = "source"
 
 _TABLES = "SELECT count(*) FROM sqlite_master WHERE name IN ('registered_model_aliases', 'model_version_tags')"
 _QUERY = """
@@ -35,6 +38,15 @@ _QUERY = """
     JOIN model_version_tags AS place
       ON place.name = alias.name AND place.version = alias.version AND place.key = :place
     WHERE alias.name = :model AND alias.alias = :alias
+"""
+_TAG = "SELECT value FROM model_version_tags WHERE name = :model AND version = :version AND key = :key"
+_BY_MODEL = """
+    SELECT identity.version, place.value
+    FROM model_version_tags AS identity
+    JOIN model_version_tags AS place
+      ON place.name = identity.name AND place.version = identity.version AND place.key = :place
+    WHERE identity.name = :model AND identity.key = :identity AND identity.value = :wanted
+    ORDER BY CAST(identity.version AS INTEGER) DESC
 """
 
 
@@ -59,18 +71,35 @@ def champion(store: Path, *, alias: str = CHAMPION) -> Version | None:
     ZhipaiError
         E5101 when the database is there and cannot be read.
     """
+    names = {"identity": MODEL_ID, "place": PATH, "model": MODEL, "alias": alias}
+    rows = _ask(store, _QUERY, names)
+    return Version(str(rows[0][0]), store / rows[0][2], rows[0][1], (alias,)) if rows else None
+
+
+def source_of(store: Path, version: Version) -> str:
+    """The name of the orders that a version was trained on, empty where it was not said; E5101."""
+    rows = _ask(store, _TAG, {"model": MODEL, "version": version.version, "key": SOURCE})
+    return str(rows[0][0]) if rows else ""
+
+
+def versions_of(store: Path, model_id: str) -> list[Version]:
+    """The registered versions that hold a model, whether in force or not, the newest first; E5101 as above."""
+    names = {"identity": MODEL_ID, "place": PATH, "model": MODEL, "wanted": model_id}
+    return [Version(str(number), store / place, model_id) for number, place in _ask(store, _BY_MODEL, names)]
+
+
+def _ask(store: Path, query: str, names: dict[str, str]) -> list[tuple[Any, ...]]:
+    """The rows of a query, none where there is no store."""
     database = store / DATABASE
     if not database.is_file():
-        return None
-    names = {"identity": MODEL_ID, "place": PATH, "model": MODEL, "alias": alias}
+        return []
     try:
         uri = f"{database.absolute().as_uri()}?mode=rw"
         with closing(sqlite3.connect(uri, uri=True, timeout=10)) as connection:
             if connection.execute(_TABLES).fetchone() != (2,):
                 # The database is being made by a first training this moment.
-                return None
+                return []
             connection.execute("PRAGMA query_only = 1")
-            row = connection.execute(_QUERY, names).fetchone()
+            return connection.execute(query, names).fetchall()
     except sqlite3.Error as error:
         raise ZhipaiError("E5101", {"store": store.name, "problem": type(error).__name__}) from error
-    return Version(str(row[0]), store / row[2], row[1], (alias,)) if row else None

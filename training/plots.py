@@ -13,7 +13,8 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from training.metrics import BINS, Answers
+from training.figures import at_coverage, reliability
+from training.metrics import Answers
 
 #: Families that have the characters, the commonest first.
 FONTS = (
@@ -101,14 +102,11 @@ def _figure(path: Path | TextIO, font: str, *, size: tuple[float, float] = (6, 4
 
 
 def _reliability(path: Path, answers: Answers, font: str) -> Path:
-    bins = np.minimum((answers.confidence * BINS).astype(int), BINS - 1)
-    counts = np.bincount(bins, minlength=BINS)
-    there = counts > 0
-    confidence = np.bincount(bins, answers.confidence, minlength=BINS)[there] / counts[there]
-    accuracy = np.bincount(bins, answers.right, minlength=BINS)[there] / counts[there]
+    bins = reliability(answers)
+    confidence, accuracy, counts = (np.array([one[key] for one in bins]) for key in ("confidence", "accuracy", "n"))
     with _figure(path, font) as (axes, word):
         axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-        axes.scatter(confidence, accuracy, s=4 + 200 * counts[there] / counts.max())
+        axes.scatter(confidence, accuracy, s=4 + 200 * counts / counts.max())
         axes.plot(confidence, accuracy, linewidth=1)
         axes.set_xlabel(word("confidence"))
         axes.set_ylabel(word("accuracy"))
@@ -116,10 +114,8 @@ def _reliability(path: Path, answers: Answers, font: str) -> Path:
 
 
 def _at_coverage(path: Path, answers: Answers, font: str) -> Path:
-    order = np.argsort(-answers.confidence, kind="stable")
-    decided = np.arange(1, len(order) + 1)
     with _figure(path, font) as (axes, word):
-        axes.plot(decided / len(order), np.cumsum(answers.right[order]) / decided)
+        axes.plot(*at_coverage(answers))
         axes.axhline(0.95, color="0.7", linewidth=1)
         axes.set_xlabel(word("coverage"))
         axes.set_ylabel(word("accuracy"))

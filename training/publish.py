@@ -15,6 +15,7 @@ import yaml
 from models.artifact import LIBRARIES
 from models.files import scratch
 from training.card import data_card, model_card
+from training.champion import SOURCE
 from training.evaluate import Evaluation
 from training.frozen import FrozenTest, KeyedAnswers, row_keys
 from training.plots import draw
@@ -81,7 +82,7 @@ def publish(
                 "frozen_rows": len(frozen.keys),
             },
             metrics=figures(trained.evaluation),
-            tags={"source": source, "zhipai.beside": beside.model_id if beside else "", **(tags or {})},
+            tags={SOURCE: source, "zhipai.beside": beside.model_id if beside else "", **(tags or {})},
             card=model_card(trained, at=at, source=source),
             files=kept,
         )

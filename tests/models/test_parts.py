@@ -57,7 +57,6 @@ def test_candidates_are_trained_units_and_all_others_in_force() -> None:
     ]
     found = Candidates.choose(["甲区城管局", "市教育局"], UnitDirectory(units))
     assert found.names == ("乙区城管局", "市体育局", "市教育局", "甲区城管局")
-    assert found.kinds == ("城管局·区", "体育局", "教育局", "城管局·区")
     assert found.district_match("甲区").tolist() == [-1, 0, 0, 1]
     assert found.district_match("市级").tolist() == found.district_match("别处").tolist() == [0, 0, 0, 0]
 
