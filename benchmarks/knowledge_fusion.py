@@ -8,15 +8,12 @@ two public sets of real questions, and the ways of asking of the bundled city's 
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import itertools
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,10 +21,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from knowledge_base import KnowledgeEntry, KnowledgeIndex, dense, lexical, read_entries
+from knowledge_base import KnowledgeEntry, KnowledgeIndex, dense, lexical
 from knowledge_base.dense import DenseIndex, Frame
 from knowledge_base.evaluate import METHODS, Query, first_score, measures, separation
 from knowledge_base.fusion import DENSE, FUSED, INTERCEPT, LEAST_FUSED, LEAST_SCORE, SLOPE, Weights, probability
+from knowledge_base.quality_sets import SETS, half
+from knowledge_base.vectors import FaissBackend, Vectors
 from knowledge_base.words import normalise, words
 from models.encoder import Encoder
 from service.settings import ROOT, settings
@@ -36,57 +35,6 @@ DATA = Path(os.environ.get("ZHIPAI_SHARED_DATA", ROOT.parent / "shared" / "data"
 GRID = [Weights(1.0, bm25, tfidf) for bm25, tfidf in itertools.product((0, 0.1, 0.2, 0.4), (0, 0.3, 0.5, 0.8))]
 SHARES = (0.0, 0.5, 0.7, 0.85, 1.0)
 TOP = 5
-#: Pairs of entries by different writers of the city that answer the same: the other one is right as well.
-SAME = (
-    "K3044/K5016 K3054/K5022 K3056/K5023 K3061/K5025 K3065/K5027 K3068/K5028 K3069/K5028 K3033/K5008 K3035/K5010 "
-    "K3036/K5010 K3037/K5011 K3039/K5013 K3040/K5014 K3041/K5014 K3042/K5015 K3043/K5015 K3028/K5003 K3031/K5006 "
-    "K3032/K5007 K3058/K5024 K3059/K5024 K3064/K5026 K3073/K5029 K3053/K5021 K3048/K5018 K3049/K5018 K2067/K2076 "
-    "K3029/K5004 K3030/K5005 K3052/K5020 K3025/K5001 K1032/K2059 K3047/K5017 K3046/K5017 K3051/K5019 K2034/K2053 "
-    "K3026/K5002"
-)
-
-
-def half(query: Query) -> int:
-    """0: to choose by, 1: to report."""
-    return hashlib.sha256(query.id.encode()).digest()[0] % 2
-
-
-def question_answer(name: str, file: str, key: str, asked: Sequence[str], answer: str) -> tuple[list, list[Query]]:
-    """Entries are the distinct answers, with neither title nor questions; a query is relevant to its answer."""
-    ids: dict[str, str] = {}
-    queries = []
-    with (DATA / file).open(encoding="utf-8", newline="") as stream:
-        for number, row in enumerate(csv.DictReader(stream)):
-            text = "\n".join(row[column] for column in asked)
-            entry_id = ids.setdefault(normalise(row[answer]), f"{len(ids):05d}")
-            queries.append(Query(f"{name}:{row[key]}:{number}", text, (entry_id,)))
-    return [KnowledgeEntry(entry_id, "", (), text) for text, entry_id in ids.items()], queries
-
-
-def city() -> tuple[list, list[Query]]:
-    """The city's entries without their questions; the questions are the queries. The halves part entries."""
-    entries = read_entries(ROOT / "datasets" / "city" / "knowledge.jsonl")
-    same: dict[str, set[str]] = {entry.id: {entry.id} for entry in entries}
-    for pair in SAME.split():
-        one, other = pair.split("/")
-        same[one].add(other)
-        same[other].add(one)
-    # The id of a query is that of its entry, so that no entry is asked for in both halves.
-    queries = [Query(entry.id, text, tuple(same[entry.id])) for entry in entries for text in entry.questions]
-    return [replace(entry, questions=()) for entry in entries], queries
-
-
-def own() -> tuple[list, list[Query]]:
-    """``datasets/kb_queries``: the city's entries as they are, and its own near-twins."""
-    folder = ROOT / "datasets" / "kb_queries"
-    entries = [*read_entries(ROOT / "datasets" / "city" / "knowledge.jsonl"), *read_entries(folder / "entries.jsonl")]
-    queries = []
-    for number, line in enumerate((folder / "queries.jsonl").read_text(encoding="utf-8").splitlines()):
-        row = json.loads(line)
-        queries.append(
-            Query(str(number), row["text"], tuple(row["id"] if isinstance(row["id"], list) else [row["id"]]))
-        )
-    return entries, queries
 
 
 @dataclass(frozen=True)
@@ -149,7 +97,12 @@ class Set:
             frame, rows = dense.encode_entries(self.index.entries, encoder, cached={}, progress=lambda *_: None)
         finally:
             dense.CENTRING = used
-        index = _Shared(self.index.entries, encoder, dense=_Share(rows, frame, share), lexical=self.index.lexical)
+        index = _Shared(
+            self.index.entries,
+            encoder,
+            dense=_Share(FaissBackend().hold(self.index.entries, rows), frame, share),
+            lexical=self.index.lexical,
+        )
         return Set(self.name, index, self.queries, self.vectors)
 
 
@@ -160,7 +113,7 @@ class _Shared(KnowledgeIndex):
 class _Share(DenseIndex):
     """Vectors with another share taken off the queries too."""
 
-    def __init__(self, vectors: np.ndarray, frame: Frame, share: float):
+    def __init__(self, vectors: Vectors, frame: Frame, share: float):
         super().__init__(vectors, frame)
         self.share = share
 
@@ -240,12 +193,7 @@ def show_choices(tuning: Sequence[Set], encoder: Encoder) -> None:
 
 def main() -> None:
     encoder: Encoder = Remembering(Encoder.load(settings().encoder_folder, threads=2))  # type: ignore[assignment]
-    haikou = question_answer("haikou", "haikou_12345_orders/kb_consult.csv", "工单编号", ["问题"], "答案")
-    teddy = question_answer(
-        "teddy", "teddy2020_smartgov/a4_replies.csv", "留言编号", ["留言主题", "留言详情"], "答复意见"
-    )
-    named = {"haikou": haikou, "teddy": teddy, "city": city()}
-    sets = [Set.build(name, *found, encoder) for name, found in named.items()]
+    sets = [Set.build(name, *SETS[name].read(ROOT, DATA), encoder) for name in ("haikou", "teddy", "city")]
     tuning = [one.part(0) for one in sets]
 
     if "report" not in sys.argv[1:]:
@@ -267,7 +215,7 @@ def main() -> None:
     gain = [np.mean([(found >= cut).mean() - (missing >= cut).mean() for found, missing in scores]) for cut in cuts]
     print(f"  best cut between answered and not {cuts[int(np.argmax(gain))]:.2f}; in use {LEAST_SCORE}")
 
-    reported.append(Set.build("kb_queries", *own(), encoder))
+    reported.append(Set.build("kb_queries", *SETS["kb_queries"].read(ROOT, DATA), encoder))
     for one in reported:
         print(f"\n{one.name}: {len(one.queries)} queries, {len(one.index.entries)} entries")
         for name, weights in METHODS.items():

@@ -1,15 +1,15 @@
-"""How near a query and an entry are in meaning: one vector for each entry, in FAISS."""
+"""How near a query and an entry are in meaning: one vector for each entry."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import faiss
 import numpy as np
 
 from knowledge_base.entry import KnowledgeEntry
+from knowledge_base.filters import Where
+from knowledge_base.vectors import Vectors, rounded
 from knowledge_base.words import asked_texts, background_texts, lexicon_id, normalise
 from models.encoder import Encoder
 from models.progress import Progress
@@ -21,8 +21,6 @@ ANSWER_SHARE = 2 / 3
 CENTRING = 0.7
 #: Entries, evenly spread, that a score is measured against: a larger sample does not move the mean.
 SAMPLE = 1000
-#: Above this many entries the vectors are kept at half precision: half the memory, recall 0.998 of the exact one.
-EXACT = 50_000
 _CHUNK = 64
 
 
@@ -75,41 +73,32 @@ class Frame:
 
 
 class DenseIndex:
-    """Inner products with all entries, addressed by their position: exact up to :data:`EXACT` entries, fp16 above.
+    """How near entries are to a query, in standard deviations.
 
     Parameters
     ----------
-    vectors : np.ndarray
-        (entries, dim) float32, centred and normalised.
+    vectors : Vectors
+        Centred, normalised and :func:`rounded`, by the position of their entries.
     frame : Frame
     """
 
-    def __init__(self, vectors: np.ndarray, frame: Frame):
-        dim = frame.background.shape[1]
+    def __init__(self, vectors: Vectors, frame: Frame):
         self.frame = frame
-        self._index: Any = (
-            faiss.IndexFlatIP(dim)
-            if len(vectors) <= EXACT
-            else faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-        )
-        self._index.add(np.ascontiguousarray(vectors, np.float32))
-        self._sampled = np.unique(np.linspace(0, max(len(vectors) - 1, 0), SAMPLE).astype(int))[: len(vectors)]
-        self._sample = np.ascontiguousarray(vectors[self._sampled], np.float32)
+        self.store = vectors
+        n = len(vectors)
+        self._sampled = np.unique(np.linspace(0, max(n - 1, 0), SAMPLE).astype(int))[:n]
+        self._sample = vectors.rows(self._sampled)
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return len(self.store)
 
     def query(self, vector: np.ndarray) -> np.ndarray:
         """An encoder's query vector as the other methods want it."""
         return centred(vector, self.frame.asked)
 
-    def nearest(self, vector: np.ndarray, *, allowed: np.ndarray, top: int) -> np.ndarray:
-        """Positions of the ``top`` nearest entries among those that the boolean mask ``allowed`` admits."""
-        # FAISS's type stubs show the C++ signatures, not the Python ones.
-        selector = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))  # type: ignore[call-arg, arg-type]
-        search = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-        _, found = self._index.search(vector[None, :], min(top, len(self)), params=search)
-        return found[0][found[0] >= 0]
+    def nearest(self, vector: np.ndarray, *, allowed: np.ndarray, top: int, where: Where | None = None) -> np.ndarray:
+        """Positions of the ``top`` nearest entries among those that the mask ``allowed`` (of ``where``) admits."""
+        return self.store.nearest(vector, allowed=allowed, where=where, top=top)
 
     def scores(
         self, vector: np.ndarray, positions: np.ndarray, *, allowed: np.ndarray
@@ -125,8 +114,8 @@ class DenseIndex:
         return (entries - measure.mean()) / deviation, (background - measure.mean()) / deviation
 
     def vectors(self, positions: np.ndarray) -> np.ndarray:
-        """(positions, dim), as they were added."""
-        return self._index.reconstruct_batch(positions.astype(np.int64))
+        """(positions, dim)."""
+        return self.store.rows(positions.astype(np.int64))
 
 
 def frame_key() -> str:
@@ -169,7 +158,7 @@ def encode_entries(
             start += len(block)
         done += start
         progress("编码知识条目", done, total)
-    return frame, rows
+    return frame, rounded(rows)
 
 
 def _entry_vector(vectors: np.ndarray, frame: Frame) -> np.ndarray:

@@ -10,7 +10,6 @@ from datetime import datetime
 from math import ceil
 
 import numpy as np
-from sklearn.cluster import AgglomerativeClustering, MiniBatchKMeans
 
 from knowledge_base.columns import stable_id
 from knowledge_base.entry import DRAFT, KnowledgeEntry, entry_from_dict
@@ -119,6 +118,9 @@ def find_gaps(
 
 def _groups(vectors: np.ndarray) -> np.ndarray:
     """The number of the group of each vector."""
+    # Here and not above: it would cost every process that opens the base 110 MB.
+    from sklearn.cluster import AgglomerativeClustering, MiniBatchKMeans
+
     parts = np.zeros(len(vectors), int)
     if len(vectors) > _AT_ONCE:
         split = MiniBatchKMeans(ceil(2 * len(vectors) / _AT_ONCE), random_state=0, n_init=3)
@@ -142,7 +144,7 @@ def _topic(asked: Sequence[Asked], vectors: np.ndarray, common: Counter[str], so
     here = Counter(word for one in asked for word in _own_words(one.text))
     weight = {word: count * count / common[word] for word, count in here.items() if count > 1}
     terms = tuple(sorted(weight, key=lambda word: (-weight[word], word))[:_TERMS])
-    return Topic(terms, ranked, _draft(ranked, terms, source))
+    return Topic(terms, ranked, draft_of(ranked, terms, source))
 
 
 def _own_words(text: str) -> set[str]:
@@ -150,7 +152,7 @@ def _own_words(text: str) -> set[str]:
     return {word for word in words(text) if len(word) > 1 and word in text}
 
 
-def _draft(ranked: Sequence[Asked], terms: Sequence[str], source: str) -> KnowledgeEntry | None:
+def draft_of(ranked: Sequence[Asked], terms: Sequence[str], source: str) -> KnowledgeEntry | None:
     """An entry for somebody to rewrite: the most typical reply of the unit that answers most of these questions."""
     replied = [one for one in ranked if one.reply.strip() and one.unit]
     if not replied:

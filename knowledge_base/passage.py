@@ -53,8 +53,7 @@ def best_passage(entry: KnowledgeEntry, text: str, lexical: LexicalIndex) -> Pas
     index = lexical.gram_index
 
     def weight(term: str) -> float:
-        row = index.vocabulary.get(term)
-        idf = float(index.idf[row]) if row is not None else index.rarest
+        idf = index.idf(term)
         return idf / 2 if term in titled else idf
 
     def score(passage: Passage) -> float:

@@ -20,8 +20,10 @@ register(
     "E4022", "知识索引已过时", "知识索引“{folder}”是用别的{what}建的，不能和现在的混用。请重新建立索引。", exit_code=3
 )
 
+#: Codes of what is put right by building the index again.
+DAMAGED = frozenset({"E4021", "E4022"})
 MANIFEST, ENTRIES, VECTORS, LEXICAL = "manifest.json", "entries.jsonl", "vectors.npz", "lexical.npz"
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def write(folder: Path, stored: Stored, *, index: str, encoder: str, lexicon: st
     with building(folder) as aside:
         lines = (json.dumps(entry_to_dict(entry), ensure_ascii=False) + "\n" for entry in stored.entries)
         (aside / ENTRIES).write_text("".join(lines), encoding="utf-8", newline="\n")
-        np.savez(aside / VECTORS, vectors=stored.vectors, frame=stored.frame.array)
+        np.savez(aside / VECTORS, vectors=stored.vectors.astype(np.float16), frame=stored.frame.array)
         np.savez(aside / LEXICAL, **stored.lexical.arrays())  # type: ignore[arg-type]
         files = {name: sha256(aside / name) for name in (ENTRIES, VECTORS, LEXICAL)}
         manifest = {"format": _FORMAT, "index": index, "encoder": encoder, "lexicon": lexicon, "files": files}
@@ -69,9 +71,9 @@ def read(folder: Path, *, encoder: str, lexicon: str) -> Stored:
         raise ZhipaiError("E4021", {"folder": folder.name, "problem": f"{MANIFEST} 读不懂"}) from error
     entries = _entries(folder / ENTRIES)
     with np.load(folder / VECTORS) as arrays:
-        vectors, frame = arrays["vectors"], Frame.from_array(arrays["frame"])
+        vectors, frame = arrays["vectors"].astype(np.float32), Frame.from_array(arrays["frame"])
     with np.load(folder / LEXICAL) as arrays:
-        lexical = LexicalIndex.from_arrays(arrays, len(vectors) + len(frame.background))
+        lexical = LexicalIndex.from_arrays(arrays)
     return Stored(entries, vectors, frame, lexical)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import re
 from functools import cache, lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import jieba
@@ -70,6 +72,36 @@ def synonyms() -> dict[str, str]:
     return {word: f"≈{group[0]}" for group in groups for word in group}
 
 
+class _Segmenter(jieba.Tokenizer):
+    """jieba with its two innermost loops as one: the same words in half the time."""
+
+    def get_DAG(self, sentence: str) -> None:
+        """:meth:`calc` finds the words itself."""
+
+    def calc(self, sentence: str, DAG: None, route: dict[int, tuple[float, int]]) -> None:
+        """The likeliest way from each character on: ``route[k]`` is its logarithm and the last character of its word."""
+        known, total, log = self.FREQ.get, math.log(self.total), math.log
+        size = len(sentence)
+        likely = [0.0] * (size + 1)
+        route[size] = (0, 0)
+        for first in range(size - 1, -1, -1):
+            # A character that starts no word stands alone.
+            best, end, alone = likely[first + 1] - total, first, True
+            last = first
+            often = known(sentence[first])
+            while often is not None:
+                if often:
+                    chance = log(often) - total + likely[last + 1]
+                    if alone or chance >= best:
+                        best, end, alone = chance, last, False
+                last += 1
+                if last == size:
+                    break
+                often = known(sentence[first : last + 1])
+            likely[first] = best
+            route[first] = (best, end)
+
+
 @cache
 def _segmenter() -> jieba.Tokenizer:
     """A tokenizer of our own: the module's global one belongs to whoever else uses jieba.
@@ -77,7 +109,7 @@ def _segmenter() -> jieba.Tokenizer:
     Its dictionary is read as :meth:`jieba.Tokenizer.initialize` reads it, but without the cache file in the shared
     temporary folder, which anybody could have put there (and reading it is not faster).
     """
-    segmenter = jieba.Tokenizer()
+    segmenter = _Segmenter()
     segmenter.FREQ, segmenter.total = segmenter.gen_pfdict(segmenter.get_dict_file())
     segmenter.initialized = True
     for word in synonyms():
@@ -107,7 +139,7 @@ def grams(text: str) -> list[str]:
     for run in _GRAM_RUN.findall(text.lower()):
         terms.extend([run] if run.isascii() else run)
         if not run.isascii():
-            terms.extend(run[i : i + 2] for i in range(len(run) - 1))
+            terms.extend(map("".join, pairwise(run)))
     return terms
 
 

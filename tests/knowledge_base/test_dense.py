@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from knowledge_base.dense import SAMPLE, DenseIndex, Frame
+from knowledge_base.vectors import FaissBackend
 
 
 def unit(n: int, seed: int) -> np.ndarray:
@@ -13,18 +14,22 @@ def unit(n: int, seed: int) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+def dense_of(vectors: np.ndarray, background: np.ndarray) -> DenseIndex:
+    return DenseIndex(FaissBackend().hold([], vectors), Frame.plain(background))
+
+
 def test_scores_are_deviations_from_the_mean_of_what_may_be_found() -> None:
     vectors, background, query = unit(40, 1), unit(30, 2), unit(1, 3)[0]
     allowed = np.arange(40) % 3 > 0
     measure = np.concatenate([vectors[allowed], background]) @ query
-    found, others = DenseIndex(vectors, Frame.plain(background)).scores(query, np.arange(40), allowed=allowed)
+    found, others = dense_of(vectors, background).scores(query, np.arange(40), allowed=allowed)
     np.testing.assert_allclose(found, (vectors @ query - measure.mean()) / measure.std(), atol=1e-4)
     np.testing.assert_allclose(others, (background @ query - measure.mean()) / measure.std(), atol=1e-4)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, SAMPLE - 1, SAMPLE, SAMPLE + 1, 5 * SAMPLE])
 def test_base_of_any_size_is_measured(n: int) -> None:
-    index = DenseIndex(unit(n, 1), Frame.plain(unit(30, 2)))
+    index = dense_of(unit(n, 1), unit(30, 2))
     found, _ = index.scores(unit(1, 3)[0], np.arange(min(n, 3)), allowed=np.ones(n, bool))
     assert len(index) == n
     assert np.isfinite(found).all()
@@ -33,19 +38,17 @@ def test_base_of_any_size_is_measured(n: int) -> None:
 def test_nearest_are_the_nearest_of_those_allowed() -> None:
     vectors, query = unit(100, 4), unit(1, 5)[0]
     allowed = np.random.default_rng(6).random(100) < 0.3
-    found = DenseIndex(vectors, Frame.plain(unit(5, 7))).nearest(query, allowed=allowed, top=10)
+    found = dense_of(vectors, unit(5, 7)).nearest(query, allowed=allowed, top=10)
     expected = sorted(np.flatnonzero(allowed), key=lambda i: -float(vectors[i] @ query))[:10]
     assert found.tolist() == expected
 
 
 def test_fewer_than_asked_are_no_error() -> None:
     allowed = np.array([False, True, False])
-    assert DenseIndex(unit(3, 8), Frame.plain(unit(5, 9))).nearest(unit(1, 1)[0], allowed=allowed, top=10).tolist() == [
-        1
-    ]
+    assert dense_of(unit(3, 8), unit(5, 9)).nearest(unit(1, 1)[0], allowed=allowed, top=10).tolist() == [1]
 
 
 def test_identical_vectors_do_not_divide_by_nothing() -> None:
     same = np.repeat(unit(1, 1), 4, axis=0)
-    found, _ = DenseIndex(same, Frame.plain(same)).scores(same[0], np.arange(4), allowed=np.ones(4, bool))
+    found, _ = dense_of(same, same).scores(same[0], np.arange(4), allowed=np.ones(4, bool))
     assert np.isfinite(found).all()
