@@ -1,4 +1,5 @@
-"""The decision log: append-only rows of canonical JSON, in one sequence, whatever kind of decision they hold."""
+"""The decision log: append-only rows of canonical JSON, in one sequence, whatever kind of decision they hold. Each record
+is a leaf of the Merkle tree (:mod:`service.audit.tree`) from the transaction on that writes it."""
 
 from __future__ import annotations
 
@@ -11,9 +12,10 @@ from datetime import datetime
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from intake.errors import ZhipaiError, register
+from service.audit.tree import append_leaf, next_place
 from service.db.tables import DECISIONS
 
 register(
@@ -22,6 +24,11 @@ register(
     "这个幂等键已经用于另一个不同的决定。请为新的决定换一个键；重发同一个决定时内容须完全一致。",
     status=409,
 )
+
+
+# Made once: building a statement costs as much as running it.
+_ADD = insert(DECISIONS)
+_STANDING = select(DECISIONS.c.request_hash, DECISIONS.c.record).where(DECISIONS.c.idempotency_key == bindparam("key"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +45,7 @@ class Recorded:
 
 def standing_record(connection: Connection, *, key: str, digest: str) -> Recorded | None:
     """The record that was written under an idempotency key, None if the key is new; E6403 if it stands for another."""
-    row = connection.execute(
-        select(DECISIONS.c.request_hash, DECISIONS.c.record).where(DECISIONS.c.idempotency_key == key)
-    ).first()
+    row = connection.execute(_STANDING, {"key": key}).first()
     if row is None:
         return None
     if row.request_hash != digest:
@@ -59,8 +64,9 @@ def append_record(
     columns: Mapping[str, str] | None = None,
     canonical: Mapping[str, bytes] | None = None,
 ) -> tuple[str, bytes]:
-    """Append one record inside the caller's unit of work (:func:`service.db.engine.writing`, which holds the lock that
-    keeps the sequence without gaps).
+    """Append one record, and its leaf to the tree, inside the caller's unit of work (:func:`service.db.engine.writing`).
+
+    The order of the log is that of ``sequence``, whatever ``at`` says: a clock may step back.
 
     Parameters
     ----------
@@ -79,11 +85,16 @@ def append_record(
     -------
     (str, bytes)
         The decision id and the record as logged.
+
+    Raises
+    ------
+    ZhipaiError
+        E7801 if the log and its tree do not end with the same record.
     """
     decision_id = f"d-{uuid.uuid4().hex}"
-    previous = connection.execute(select(func.max(DECISIONS.c.sequence))).scalar()
+    sequence, hasher = next_place(connection)
     record = {
-        "sequence": (previous or 0) + 1,
+        "sequence": sequence,
         "decision_id": decision_id,
         "kind": kind,
         "decided_at": at.isoformat(),
@@ -94,17 +105,16 @@ def append_record(
     content = rfc8785.dumps(record | places)
     for name, place in places.items():
         content = content.replace(f'"{place}"'.encode(), canonical[name], 1)  # type: ignore[index]
-    connection.execute(
-        insert(DECISIONS).values(
-            sequence=record["sequence"],
-            decision_id=decision_id,
-            kind=kind,
-            idempotency_key=key,
-            request_hash=digest,
-            record=content,
-            record_hash=hashlib.sha256(content).hexdigest(),
-            created_at=at.isoformat(),
-            **(columns or {}),
-        )
-    )
+    row = {
+        "sequence": sequence,
+        "decision_id": decision_id,
+        "kind": kind,
+        "idempotency_key": key,
+        "request_hash": digest,
+        "record": content,
+        "record_hash": hashlib.sha256(content).hexdigest(),
+        "created_at": at.isoformat(),
+    }
+    connection.execute(_ADD, row | dict(columns or {}))
+    append_leaf(connection, sequence, content, hasher)
     return decision_id, content
