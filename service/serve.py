@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import http.client
-import ipaddress
 import os
 import shutil
 import signal
@@ -16,8 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
+from sqlalchemy.exc import DBAPIError
 
 from intake.errors import ZhipaiError, register
+from service.access.accounts import any_account
+from service.access.outbound import is_loopback
+from service.db.engine import make_engine, sqlite_file
 from service.settings import Settings
 
 register(
@@ -36,7 +39,7 @@ register(
 register(
     "E7503",
     "监听地址不是本机",
-    "监听地址“{host}”不是本机地址。智派还没有登录，只能监听 127.0.0.1；要给别的机器用，请在前面放带登录的反向代理。",
+    "监听地址“{host}”不是本机地址，{why}。只给本机用请监听 127.0.0.1。",
     exit_code=4,
 )
 register("E7504", "启动失败", "服务没有启动成功：{problem}", exit_code=3)
@@ -44,14 +47,29 @@ register("E7504", "启动失败", "服务没有启动成功：{problem}", exit_c
 STARTUP_ERROR = "startup-error.txt"
 
 
-def check_host(host: str) -> None:
-    """Only loopback until there is a sign-in."""
+def check_host(host: str, *, accounts: bool = False, names: str = "") -> None:
+    """Only loopback until people have to sign in (``accounts``) and the ``names`` by which they call the service are set;
+    E7503 otherwise."""
+    if is_loopback(host):
+        return
+    if not accounts:
+        raise ZhipaiError("E7503", {"host": host, "why": "而还没有账号，请先运行 zhipai users create-admin"})
+    if not names.strip():
+        raise ZhipaiError("E7503", {"host": host, "why": "请在 ZHIPAI_ALLOWED_HOSTS 写明用户访问时用的主机名"})
+
+
+def accounts_exist(settings: Settings) -> bool:
+    """Whether somebody has an account; no for a database that is not there or not set up."""
+    file = sqlite_file(settings.url)
+    if file is not None and not file.is_file():
+        return False
+    engine = make_engine(settings.url, busy_seconds=settings.busy_seconds)
     try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ZhipaiError("E7503", {"host": host})
+        return any_account(engine)
+    except (ZhipaiError, DBAPIError):
+        return False
+    finally:
+        engine.dispose()
 
 
 def check_port(host: str, port: int) -> None:
@@ -92,7 +110,7 @@ def serve(settings: Settings, *, on_ready: Callable[[], None]) -> None:
     ZhipaiError
         E7501–E7504.
     """
-    check_host(settings.host)
+    check_host(settings.host, accounts=accounts_exist(settings), names=settings.allowed_hosts)
     check_port(settings.host, settings.port)
     with sole_service(settings.home):
         metrics = settings.home / "metrics"
@@ -113,6 +131,7 @@ def serve(settings: Settings, *, on_ready: Callable[[], None]) -> None:
                 workers=settings.workers,
                 log_level="critical",
                 access_log=False,
+                server_header=False,
                 timeout_worker_healthcheck=30,
                 timeout_graceful_shutdown=10,
             )
