@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 import rfc8785
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Connection, Engine, insert, select
 
 from intake.errors import ZhipaiError, register
 from intake.pii import mask_pii
 from intake.unit import UnitDirectory
-from service.db.engine import reading, writing
+from service import order_queue
+from service.db.engine import once_more, reading
 from service.db.tables import DECISIONS, OUTBOX, ROUTINGS
 from service.log import Recorded, append_record, standing_record
 from service.orders import read_proposal
@@ -33,7 +34,8 @@ Action = Literal["accept", "override"]
 
 @dataclass(frozen=True, slots=True)
 class DecisionRequest:
-    """What a dispatcher chose. ``reason`` is required for an override; personal data in it is masked before logging."""
+    """What a dispatcher chose, and in which role. ``reason`` is required for an override; personal data in it is masked
+    before logging."""
 
     proposal_id: str
     action: Action
@@ -41,10 +43,14 @@ class DecisionRequest:
     actor: str
     reason: str
     idempotency_key: str
+    role: str = ""
 
     def digest(self) -> str:
-        """Tells a repeat of the same decision from another decision under the same key."""
-        content = [self.proposal_id, self.action, self.unit, self.actor, self.reason]
+        """Tells a repeat of the same decision from another decision under the same key.
+
+        Of the reason as it is logged: from a plain hash of the whole a telephone number in it could be found by trial.
+        """
+        content = [self.proposal_id, self.action, self.unit, self.actor, mask_pii(self.reason).text]
         return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
 
 
@@ -56,6 +62,7 @@ def decide(
     software: str,
     request_id: str,
     at: datetime,
+    revision: int | None = None,
 ) -> Recorded:
     """Record one decision: routing, log record and outbox event in one transaction, or nothing.
 
@@ -65,64 +72,103 @@ def decide(
         Gives the unit directory in force; called only for a new decision.
     at : datetime
         The instant of the decision, from ``service.clock``.
+    revision : int or None
+        The state of the queue's row that the dispatcher saw; None where the caller does not know the queue.
 
     Raises
     ------
     ZhipaiError
         E6301 unknown proposal, E1101 unit not in force, E6401/E6402/E6405 choice and action do not fit, E6403 key used
-        for something else, E6001–E6004 database.
+        for something else, E7951/E7952 the order has a decision already or has changed, E6001–E6004 database.
     """
-    with writing(engine) as connection:
-        digest = request.digest()
-        standing = standing_record(connection, key=request.idempotency_key, digest=digest)
-        if standing is not None:
-            return standing
-        order_id, canonical = read_proposal(connection, request.proposal_id)
-        proposal = json.loads(canonical)
-        _check_choice(request, proposal)
-        directory().require(request.unit, at)
-        decision_id, content = append_record(
+
+    def work(connection: Connection) -> Recorded:
+        recorded = record_decision(
             connection,
-            kind="dispatch",
-            body={
-                "order_id": order_id,
-                "actor": request.actor,
-                "action": request.action,
-                "unit": request.unit,
-                "reason": mask_pii(request.reason).text,
-                "as_of": proposal["as_of"],
-                "proposal_id": request.proposal_id,
-                "snapshot": proposal["snapshot"],
-                "software": software,
-                "request_id": request_id,
-            },
-            key=request.idempotency_key,
-            digest=digest,
+            request,
+            directory=directory,
+            software=software,
+            request_id=request_id,
             at=at,
-            columns={
-                "order_id": order_id,
-                "proposal_id": request.proposal_id,
-                "action": request.action,
-                "unit": request.unit,
-            },
-            canonical={"proposal": canonical.encode()},
+            revision=revision,
         )
-        connection.execute(
-            insert(ROUTINGS).values(
-                order_id=order_id, decision_id=decision_id, unit=request.unit, created_at=at.isoformat()
-            )
+        if not recorded.repeated:
+            connection.commit()
+        return recorded
+
+    return once_more(engine, work)
+
+
+def record_decision(
+    connection: Connection,
+    request: DecisionRequest,
+    *,
+    directory: Callable[[], UnitDirectory],
+    software: str,
+    request_id: str,
+    at: datetime,
+    revision: int | None = None,
+) -> Recorded:
+    """:func:`decide` inside the caller's unit of work, which commits: several decisions may share one commit."""
+    digest = request.digest()
+    standing = standing_record(connection, key=request.idempotency_key, digest=digest)
+    if standing is not None:
+        return standing
+    stored = read_proposal(connection, request.proposal_id)
+    order_id, proposal = stored.order_id, json.loads(stored.canonical)
+    _check_choice(request, proposal)
+    directory().require(request.unit, at)
+    decision_id, content = append_record(
+        connection,
+        kind="dispatch",
+        body={
+            "order_id": order_id,
+            "actor": request.actor,
+            "role": request.role,
+            "action": request.action,
+            "unit": request.unit,
+            "reason": mask_pii(request.reason).text,
+            "as_of": proposal["as_of"],
+            "proposal_id": request.proposal_id,
+            "snapshot": proposal["snapshot"],
+            "software": software,
+            "request_id": request_id,
+            "masked_paths": proposal["order"]["masked_paths"],
+        },
+        key=request.idempotency_key,
+        digest=digest,
+        at=at,
+        columns={
+            "order_id": order_id,
+            "proposal_id": request.proposal_id,
+            "action": request.action,
+            "unit": request.unit,
+        },
+        canonical={"proposal": stored.canonical.encode(), "context": stored.context.encode()},
+    )
+    connection.execute(
+        insert(ROUTINGS).values(
+            order_id=order_id, decision_id=decision_id, unit=request.unit, created_at=at.isoformat()
         )
-        connection.execute(
-            insert(OUTBOX).values(
-                event_id=f"e-{uuid.uuid4().hex}",
-                decision_id=decision_id,
-                event=_event(decision_id, order_id, request, at),
-                created_at=at.isoformat(),
-                delivered=False,
-            )
+    )
+    order_queue.dispatched(
+        connection,
+        order_id=order_id,
+        unit=request.unit,
+        actor=request.actor,
+        decision_id=decision_id,
+        at=at,
+        revision=revision,
+    )
+    connection.execute(
+        insert(OUTBOX).values(
+            event_id=f"e-{uuid.uuid4().hex}",
+            decision_id=decision_id,
+            event=_event(decision_id, order_id, request, at),
+            created_at=at.isoformat(),
         )
-        connection.commit()
-        return Recorded(content, repeated=False)
+    )
+    return Recorded(content, repeated=False)
 
 
 def read_decision(engine: Engine, decision_id: str) -> bytes:
