@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PORT ?=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install serve test test-slow bench quality lock lint clean-venv
+.PHONY: help install serve test test-pg test-slow soak bench quality lock lint clean-venv
 
 help: ## 显示这份说明
 	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,18 @@ test-slow: ## 要跑几分钟的测试
 	@sh tools/install.sh dev
 	@$(BIN)/zhipai setup
 	@$(BIN)/python -m pytest -m slow
+
+test-pg: ## 在 PostgreSQL 上测试：没有就从 Debian 的软件包安装，用私有套接字启动，用完停止
+	@sh tools/install.sh dev
+	@$(BIN)/zhipai setup
+	@sh tools/postgres.sh install
+	@sh tools/postgres.sh run $(BIN)/python -m pytest tests/postgres
+	@sh tools/postgres.sh run $(BIN)/python -m pytest -p tests.postgres.everywhere -m "not slow" $$(cat tests/postgres/also.txt)
+
+soak: ## 持续混合负载十五分钟，印出 docs/soak.md 的数字；短的：make soak MINUTES=3
+	@sh tools/install.sh dev
+	@$(BIN)/zhipai setup
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),15)
 
 bench: ## 速度与内存，以一次运行内的比值给出
 	@sh tools/install.sh dev

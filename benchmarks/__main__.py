@@ -10,7 +10,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import batch, http_latency, kb_scale, peer, rule_backtest, rule_engines, triage_cpu
+from benchmarks import (
+    audit_export,
+    audit_log,
+    batch,
+    http_latency,
+    kb_scale,
+    peer,
+    postgres_log,
+    privacy,
+    rule_backtest,
+    rule_engines,
+    triage_cpu,
+    workbench,
+)
 
 ALL = {
     "triage_cpu": triage_cpu,
@@ -20,6 +33,11 @@ ALL = {
     "rule_backtest": rule_backtest,
     "peer": peer,
     "kb_scale": kb_scale,
+    "audit_log": audit_log,
+    "postgres_log": postgres_log,
+    "audit_export": audit_export,
+    "privacy": privacy,
+    "workbench": workbench,
 }
 
 

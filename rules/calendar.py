@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from functools import cache, cached_property
 from importlib.metadata import version
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from chinese_calendar import constants
@@ -154,6 +155,24 @@ class WorkCalendar:
         }
         text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return "calendar-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_data(self) -> dict[str, Any]:
+        """The days and the coverage, as :meth:`from_data` takes them; the settings are those of a pack."""
+        return {
+            "days": [[str(day), one.workday, one.name, one.source] for day, one in sorted(self._special.items())],
+            "coverage": [str(self.coverage_start), str(self.coverage_end)],
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], settings: CalendarSettings) -> WorkCalendar:
+        """A calendar of another day, with the days it had then and the ``id`` that follows from them."""
+        calendar = cls(settings)
+        calendar.coverage_start, calendar.coverage_end = map(date.fromisoformat, data["coverage"])
+        days = (
+            SpecialDay(date.fromisoformat(day), workday, name, source) for day, workday, name, source in data["days"]
+        )
+        calendar._special = {one.day: one for one in days}
+        return calendar
 
     def covers(self, day: date) -> bool:
         return self.coverage_start <= day and day <= self.coverage_end

@@ -22,8 +22,11 @@ from rules.vocabulary import State
 from service.backtest_facts import Item
 from service.db.engine import reading
 from service.db.tables import DECISIONS, PROPOSALS, WORK_ORDERS
+from service.db.tables_privacy import PERSONAL_DATA
+from service.privacy.fields import together
 
 register("E3403", "没有受理时间", "这张工单没有受理时间，按受理时刻回测时不能判断。")
+register("E6551", "工单原文已删除", "这张工单的个人信息已按规定删除，没有原文可以重新判断。")
 
 #: Decisions that are read from the database at a time.
 PAGE = 500
@@ -134,9 +137,13 @@ class DecisionLog:
                 decided = datetime.fromisoformat(row.created_at)
                 if (self.since and decided < self.since) or (self.until and decided >= self.until):
                     continue
+                if row.fields is None:
+                    yield "E6551"
+                    continue
                 proposal = json.loads(row.proposal)
                 proposed_at = datetime.fromisoformat(proposal["as_of"])
-                order = _order(row.original, unit=row.unit, proposed_at=proposed_at)
+                original = together(row.original, json.loads(row.fields))
+                order = _order(original, unit=row.unit, proposed_at=proposed_at)
                 units = tuple(unit["unit"] for unit in proposal["units"])
                 moment = as_of or proposed_at
                 yield Item(row.sequence, order, moment, units, logged=self._logged(proposal))
@@ -156,9 +163,14 @@ class DecisionLog:
                 DECISIONS.c.created_at,
                 WORK_ORDERS.c.original,
                 PROPOSALS.c.proposal,
+                PERSONAL_DATA.c.fields,
             )
             .join(WORK_ORDERS, WORK_ORDERS.c.order_id == DECISIONS.c.order_id)
             .join(PROPOSALS, PROPOSALS.c.proposal_id == DECISIONS.c.proposal_id)
+            .outerjoin(
+                PERSONAL_DATA,
+                (PERSONAL_DATA.c.kind == "filed") & (PERSONAL_DATA.c.owner == WORK_ORDERS.c.order_id),
+            )
             .where(DECISIONS.c.sequence > after, DECISIONS.c.sequence <= self.last)
             .order_by(DECISIONS.c.sequence)
             .limit(PAGE)

@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -169,6 +169,22 @@ def current_entries(engine: Engine) -> list[KnowledgeEntry]:
     with reading(engine) as connection:
         rows = connection.execute(_standing(ENTRIES.c.content)).scalars().all()
     return [entry_from_dict(row, number=number) for number, row in enumerate(rows, start=1)]
+
+
+def ending_entries(engine: Engine, day: date, *, within: int) -> list[tuple[KnowledgeEntry, int]]:
+    """The standing versions, with their numbers, whose validity ends after a day and within so many days of it."""
+    query = _standing(ENTRIES.c.content, ENTRIES.c.version).where(
+        ENTRIES.c.effective_to > day, ENTRIES.c.effective_to <= day + timedelta(days=within)
+    )
+    with reading(engine) as connection:
+        return [(entry_from_dict(row.content), row.version) for row in connection.execute(query)]
+
+
+def entries_by_id(engine: Engine, ids: Iterable[str]) -> dict[str, KnowledgeEntry]:
+    """Id → the standing version; ids of no entry are left out."""
+    with reading(engine) as connection:
+        rows = connection.execute(_standing(ENTRIES.c.content).where(ENTRIES.c.entry_id.in_(list(ids)))).scalars()
+        return {entry.id: entry for entry in map(entry_from_dict, rows)}
 
 
 def entries_at(engine: Engine, as_of: datetime) -> list[KnowledgeEntry]:

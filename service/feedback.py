@@ -19,6 +19,8 @@ from intake.errors import ZhipaiError, register
 from intake.pii import mask_pii
 from service.db.engine import reading
 from service.db.tables import DECISIONS
+from service.db.tables_privacy import PERSONAL_DATA
+from service.privacy.fields import WITHHELD, together
 from training.feedback import Dispatch, Label, Return, labels, outcome_of
 
 register(
@@ -87,14 +89,22 @@ def _summary(found: list[Label]) -> FeedbackSummary:
 
 
 def read_dispatches(engine: Engine) -> Iterator[Dispatch]:
-    """Every dispatch in the log, as it was logged."""
+    """Every dispatch in the log whose order still has its (masked) text."""
+    shown = (PERSONAL_DATA.c.kind == "shown") & (PERSONAL_DATA.c.owner == DECISIONS.c.proposal_id)
     with reading(engine) as connection:
         found = connection.execution_options(yield_per=PART).execute(
-            select(DECISIONS.c.record).where(DECISIONS.c.kind == "dispatch").order_by(DECISIONS.c.sequence)
+            select(DECISIONS.c.record, PERSONAL_DATA.c.fields)
+            .outerjoin(PERSONAL_DATA, shown)
+            .where(DECISIONS.c.kind == "dispatch")
+            .order_by(DECISIONS.c.sequence)
         )
         for row in found:
             record = json.loads(row.record)
             proposal = record["proposal"]
+            if WITHHELD in proposal:
+                if row.fields is None:
+                    continue
+                proposal = together(proposal, json.loads(row.fields))
             first: dict[str, Any] = next(iter(proposal["units"]), {})
             yield Dispatch(
                 decision_id=record["decision_id"],

@@ -58,6 +58,7 @@ class Step:
     reason: str = ""
     revision: int | None = None
     software: str = ""
+    role: str = ""
 
 
 def save_draft(engine: Engine, content: Mapping[str, Any], step: Step, *, at: datetime) -> dict[str, Any]:
@@ -166,6 +167,8 @@ def check_seen(connection: Connection, life: Life, step: Step, mine: Mapping[str
         return
     if step.revision is None:
         raise ZhipaiError("E4046", {"id": life.id, "now": life.revision})
+    if not life.revision:
+        raise ZhipaiError("E4043", {"id": life.id, "version": ""})
     seen = life_at(connection, life.id, step.revision)
     base = seen.content or content_of(connection, life.id, seen.version)
     standing = life.content or content_of(connection, life.id, life.version) or {}
@@ -236,6 +239,7 @@ def _put_up(
     changed = changes(before, entry_to_dict(entry))
     body: dict[str, Any] = {
         "actor": step.actor.strip(),
+        "role": step.role,
         "authors": sorted(life.authors) if action == "publish" else [],
         "reason": mask_pii(step.reason.strip()).text,
         "action": action,

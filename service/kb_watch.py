@@ -12,12 +12,12 @@ from sqlalchemy import Engine
 from knowledge_base import KnowledgeEntry, KnowledgeIndex
 from service.entries import changed_since, current_entries, entries_at, last_event, last_replaced, put_up_since
 from service.settings import Settings
-from service.snapshot import Snapshot, index_of
+from service.snapshot import LARGE, MOST_CHANGED, Snapshot, index_of, save_index
 
 #: How often it is asked whether something was published, in seconds: a publication has to be found within one.
 LOOK_SECONDS = 0.3
-#: Entries up to which an index is built anew behind every change; news past which changing takes longer than building.
-LARGE, MOST_CHANGED = 5000, 500
+#: Changed entries that an index of more than ``LARGE`` gathers before it is put in one piece.
+APART = 1000
 #: Indexes of other days that are kept.
 KEPT = 2
 
@@ -46,16 +46,18 @@ class KnowledgeWatch:
 
     def index_with(self, news: list[KnowledgeEntry], index: KnowledgeIndex) -> KnowledgeIndex:
         """The index with the news, as fast as may be: what has not changed is left as it is."""
-        return index.changed(news) if len(news) <= MOST_CHANGED else self._anew(index)
+        if len(news) <= MOST_CHANGED:
+            return index.changed(news)
+        return index_of(self._settings, current_entries(self._engine), index.encoder, near=index)
 
     def settled(self, index: KnowledgeIndex) -> KnowledgeIndex:
-        """The index built anew and saved, so that how rare a word is counts the news, too. A base of more than
-        :data:`LARGE` entries waits for the next start with that."""
-        return index if len(index.entries) > LARGE else self._anew(index)
-
-    def _anew(self, index: KnowledgeIndex) -> KnowledgeIndex:
-        entries = current_entries(self._engine)
-        return index_of(self._settings, entries, index.encoder, cached=index.vectors)
+        """The index in one piece and saved for the next start. A base of more than ``LARGE`` entries, where that takes
+        seconds, waits until :data:`APART` entries stand apart; what is found is the same either way."""
+        if len(index.entries) > LARGE and index.lexical.later < APART:
+            return index
+        index = index.compact()
+        save_index(self._settings, index)
+        return index
 
     def taken(self) -> None:
         """The news are in force."""
@@ -73,7 +75,7 @@ class KnowledgeWatch:
             made_from, found = self._others.get(key, (None, snapshot))
             if made_from is not snapshot:
                 entries = entries_at(self._engine, as_of)
-                index = index_of(self._settings, entries, snapshot.encoder, cached=snapshot.knowledge.vectors)
+                index = index_of(self._settings, entries, snapshot.encoder, near=snapshot.knowledge)
                 found = replace(snapshot, knowledge=index)
                 self._others[key] = snapshot, found
             self._others.move_to_end(key)

@@ -26,6 +26,14 @@ SHADOW_FAILURES = Counter("zhipai_shadow_failures_total", "影子规则包出错
 SIGNALS = Gauge("zhipai_signals", "近期工单里的突发信号数", multiprocess_mode="livemax")
 MODEL_SHADOW_ORDERS = Counter("zhipai_model_shadow_orders_total", "影子模型比较过的工单", ["outcome"])
 MODEL_SHADOW_FAILURES = Counter("zhipai_model_shadow_failures_total", "影子模型出错", ["kind"])
+CHECKPOINTS = Counter("zhipai_checkpoints_total", "定时写出的日志检查点", ["outcome"])
+OUTBOX_ATTEMPTS = Counter("zhipai_outbox_attempts_total", "对外通知的发送次数", ["target", "outcome"])
+#: From the database, by whichever process answers: the newest value is the right one.
+OUTBOX_WAITING = Gauge("zhipai_outbox_waiting", "没有送达的通知", ["target"], multiprocess_mode="mostrecent")
+OUTBOX_DEAD = Gauge("zhipai_outbox_dead", "死信", ["target"], multiprocess_mode="mostrecent")
+OUTBOX_LAG = Gauge(
+    "zhipai_outbox_lag_seconds", "最早一条没有送达的通知等了几秒", ["target"], multiprocess_mode="mostrecent"
+)
 RELOADS = Counter("zhipai_reloads_total", "模型或知识的热更新次数", ["outcome"])
 
 

@@ -34,6 +34,7 @@ class Proposal:
     abstain_kind: str
     backoff: dict[str, Any] | None
     coverage_set: list[str]
+    joint: list[dict[str, Any]]
     entries: list[dict[str, Any]]
     verdicts: list[dict[str, Any]]
     deadlines: list[dict[str, Any]]
@@ -50,6 +51,9 @@ class Proposal:
 
 
 def proposal_id(order: dict[str, Any], as_of: str, snapshot: SnapshotIds) -> str:
-    """``p-`` and 32 hex digits over the order as filed, ``as_of`` and the snapshot ids: no clock, no randomness."""
+    """``p-`` and 32 hex digits over the masked order, ``as_of`` and the snapshot ids: no clock, no randomness.
+
+    Masked: from a hash over the order as filed a telephone number could be found by trying all of them.
+    """
     content: dict[str, Any] = {"order": order, "as_of": as_of, "snapshot": asdict(snapshot)}
     return "p-" + hashlib.sha256(rfc8785.dumps(content)).hexdigest()[:32]

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from intake.errors import ZhipaiError, register
 from intake.gazetteer import Gazetteer
@@ -24,7 +24,7 @@ from rules.fact_dictionary import MAX_INT, fact_dictionary
 from rules.pack import PACKS
 from rules.ruling import rule_on
 from service.db.engine import reading
-from service.db.tables import WORK_ORDERS
+from service.privacy.store import filed_orders
 from service.rule_versions import load_bundle, published, version_at
 from service.settings import Settings
 from service.snapshot import Snapshot
@@ -112,10 +112,10 @@ def _said(text: str) -> dict[str, object]:
 
 
 def text_of(engine: Engine, order_id: str) -> str:
-    """What the caller of a stored order said; empty for an order that is not ours."""
+    """What the caller of a stored order said; empty for an order that is not ours, or whose text was erased."""
     with reading(engine) as connection:
-        original = connection.execute(select(WORK_ORDERS.c.original).where(WORK_ORDERS.c.order_id == order_id)).scalar()
-    return str(original["text"]) if original else ""
+        filed = filed_orders(connection, [order_id]).get(order_id)
+    return str(filed["text"]) if filed else ""
 
 
 def _check_range(name: str, value: object) -> None:

@@ -13,16 +13,22 @@ from sqlalchemy import Engine
 from intake.errors import ZhipaiError
 from models.ranker import UnitRanker
 from service import clock
+from service.audit.schedule import CheckpointSchedule
+from service.audit.tree import establish
+from service.audit_keeper import FactsKeeper
 from service.db.engine import check_version, make_engine
+from service.kb_reminders import Reminder
 from service.kb_watch import LOOK_SECONDS, KnowledgeWatch
 from service.logging import get_logger
 from service.metrics import RELOADS
 from service.model_shadow import ModelShadow
+from service.outbox.worker import OutboxWorker
 from service.readiness import rules_say, version_says
 from service.rule_watch import RuleWatch
 from service.settings import Settings
 from service.shadow import Shadow
 from service.snapshot import Snapshot, load_snapshot, with_rules
+from service.version import VERSION
 from service.work_calendar import calendar_stamp, load_calendar
 from training.registry import champion
 
@@ -47,8 +53,15 @@ class Runtime:
         self._rules.look(now)
         self.snapshot: Snapshot = load_snapshot(settings, self.engine, as_of=now)
         self.reload_problem = ""
+        establish(self.engine, hash_name=settings.log_hash, origin=settings.log_origin, at=now)
+        self.checkpoints = CheckpointSchedule(settings, self.engine)
         self.shadow = Shadow(settings)
         self.model_shadow = ModelShadow(settings)
+        self.outbox = OutboxWorker(settings, self.engine)
+        self.facts = FactsKeeper(self.engine)
+        self.reminder = Reminder(
+            self.engine, now=lambda: clock.now(settings.time_zone), software=f"zhipai {VERSION}"
+        )
         self._stop = threading.Event()
         self._nudge = threading.Event()
         self._thread: threading.Thread | None = None
@@ -77,16 +90,24 @@ class Runtime:
     def start(self) -> None:
         self._thread = threading.Thread(target=self._watch, name="zhipai-reload", daemon=True)
         self._thread.start()
+        self.checkpoints.start()
         self.shadow.start()
         self.model_shadow.start()
+        self.outbox.start()
+        self.facts.start()
+        self.reminder.start()
 
     def close(self) -> None:
         self._stop.set()
         self._nudge.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
+        self.checkpoints.close()
         self.shadow.close()
         self.model_shadow.close()
+        self.outbox.close()
+        self.facts.close()
+        self.reminder.close()
         self.snapshot.rules.close()
         self.engine.dispose()
 

@@ -29,9 +29,12 @@ from models.bursts import Burst, Bursts, Event
 from models.candidates import latest_units
 from models.duplicates import NEAREST, PairModel, Side, kind_of, pair_features
 from service.db.engine import reading
-from service.db.tables import PROPOSALS, ROUTINGS, WORK_ORDERS
+from service.db.tables import DECISIONS, PROPOSALS, ROUTINGS, WORK_ORDERS
+from service.db.tables_privacy import PERSONAL_DATA
 from service.logging import get_logger
 from service.metrics import SIGNALS
+from service.privacy.erase import KIND as ERASURE
+from service.privacy.store import filed_orders
 from service.snapshot import Snapshot
 
 register(
@@ -109,6 +112,8 @@ class Window:
         self._bursts = Bursts()
         self._unheard: list[Event] = []
         self._seen_until = ""
+        #: The last record of the log that was looked at for erasures.
+        self._logged = 0
         self.waiting = 0
 
     def __len__(self) -> int:
@@ -155,6 +160,7 @@ class Window:
                     self._clear(space)
             since = (self._now() - timedelta(days=self._days)).isoformat()
             with reading(self._engine) as connection:
+                self._drop_erased(connection)
                 missing = self._missing(connection, max(since, self._seen_until))
                 part = missing[:most]
                 rows = read_recent(connection, [number for number, _ in part])
@@ -171,9 +177,23 @@ class Window:
                     self._forget()
             return self.waiting
 
+    def _drop_erased(self, connection: Connection) -> None:
+        """Forget the orders whose personal data was erased since the last look, whichever process did it."""
+        last = connection.execute(select(func.max(DECISIONS.c.sequence))).scalar() or 0
+        new = (DECISIONS.c.sequence > self._logged, DECISIONS.c.sequence <= last, DECISIONS.c.kind == ERASURE)
+        records = connection.execute(select(DECISIONS.c.record).where(*new)).scalars() if self._sides else ()
+        gone = {order_id for record in records for order_id in json.loads(record)["orders"]}
+        self._logged = last
+        if gone.isdisjoint(self._sides):
+            return
+        with self._lock:
+            self._keep([number for number in self._rows if number not in gone])
+
     def _missing(self, connection: Connection, since: str) -> list[tuple[str, str]]:
         found = connection.execute(
             select(WORK_ORDERS.c.order_id, WORK_ORDERS.c.created_at)
+            # Without its text an order is like nothing: it would be read and left out again for ever.
+            .join(PERSONAL_DATA, (PERSONAL_DATA.c.kind == "filed") & (PERSONAL_DATA.c.owner == WORK_ORDERS.c.order_id))
             .where(WORK_ORDERS.c.created_at >= since)
             .order_by(WORK_ORDERS.c.created_at.desc())
             .limit(self._most)
@@ -204,14 +224,19 @@ class Window:
         until = self._now() - timedelta(days=self._days)
         kept = sorted((number for number in self._rows if _at(self._sides[number]) > until), key=self._when)
         kept = kept[-self._most :]
-        if len(kept) == len(self._rows) or self._index is None:
+        if len(kept) < len(self._rows):
+            self._keep(kept)
+            self._bursts.forget(until)
+
+    def _keep(self, kept: list[str]) -> None:
+        """Forget all but these."""
+        if self._index is None:
             return
         self._rows = kept
         self._sides = {number: self._sides[number] for number in kept}
         self._index.reset()
         if kept:
             self._index.add(np.stack([self._sides[number].direction for number in kept]))
-        self._bursts.forget(until)
 
     def _when(self, order_id: str) -> datetime:
         return _at(self._sides[order_id])
@@ -289,11 +314,12 @@ class Recent:
 
 
 def read_recent(connection: Connection, order_ids: Sequence[str]) -> list[Recent]:
-    """The stored orders of these numbers, in no particular order."""
+    """The stored orders of these numbers, in no particular order; without those whose text was erased."""
     if not order_ids:
         return []
-    columns = WORK_ORDERS.c.order_id, WORK_ORDERS.c.original, WORK_ORDERS.c.created_at
-    orders = connection.execute(select(*columns).where(WORK_ORDERS.c.order_id.in_(order_ids))).all()
+    filed = filed_orders(connection, order_ids)
+    columns = WORK_ORDERS.c.order_id, WORK_ORDERS.c.created_at
+    orders = connection.execute(select(*columns).where(WORK_ORDERS.c.order_id.in_(filed))).all()
     proposals = connection.execute(
         select(PROPOSALS.c.order_id, PROPOSALS.c.proposal)
         .where(PROPOSALS.c.order_id.in_(order_ids))
@@ -302,7 +328,7 @@ def read_recent(connection: Connection, order_ids: Sequence[str]) -> list[Recent
     units = {row.order_id: next((one["unit"] for one in json.loads(row.proposal)["units"]), "") for row in proposals}
     return [
         Recent(
-            order := _order(row.original),
+            order := _order(filed[row.order_id]),
             order.received_at or datetime.fromisoformat(row.created_at),
             units.get(row.order_id, ""),
         )

@@ -17,6 +17,9 @@ from intake.gazetteer import Gazetteer
 from intake.mapping import Mapping
 from intake.unit import UnitDirectory
 from knowledge_base import KnowledgeEntry, KnowledgeIndex
+from knowledge_base.milvus import open_backend
+from knowledge_base.store import DAMAGED
+from knowledge_base.vectors import Backend
 from models.encoder import Encoder
 from models.ranker import UnitRanker
 from rules import RuleEngine, WorkCalendar
@@ -37,12 +40,17 @@ register(
     exit_code=3,
 )
 
+#: Entries up to which an index is saved behind every change, which for a larger one takes seconds; changed entries past
+#: which changing an index takes longer than building it.
+LARGE, MOST_CHANGED = 5000, 500
+
 
 @dataclass(frozen=True)
 class Snapshot:
     """One consistent set of rules, model, knowledge, directory and calendar. Safe to share between threads.
 
-    ``publication`` is the one that the rules come from, None where they are those of the folder.
+    ``publication`` is the one that the rules come from, None where they are those of the folder. ``settings`` are those it
+    was loaded with, by which its parts are kept for a replay.
     """
 
     encoder: Encoder
@@ -53,6 +61,7 @@ class Snapshot:
     gazetteer: Gazetteer
     directory: UnitDirectory
     publication: Publication | None = None
+    settings: Settings | None = None
 
     @cached_property
     def ids(self) -> SnapshotIds:
@@ -100,30 +109,57 @@ def index_of(
     encoder: Encoder,
     *,
     cached: abc.Mapping[str, np.ndarray] | None = None,
+    near: KnowledgeIndex | None = None,
 ) -> KnowledgeIndex:
-    """The saved index over these entries; built again if there is none. ``cached``: as :meth:`KnowledgeIndex.build`."""
-    revision = set_hash((entry.id, entry.content_hash) for entry in entries)[:16]
-    folder = settings.index_folder / revision / encoder.id
+    """The saved index over these entries; made if there is none.
+
+    ``cached``: as :meth:`KnowledgeIndex.build`. ``near`` is an index of mostly the same entries, by default the one that
+    was saved last: it is changed where that is faster than building, which gives the same index.
+    """
+    folder = _index_folder(settings, entries, encoder)
+    backend = open_backend(settings.kb_backend, uri=settings.milvus_uri, token=settings.milvus_token.get_secret_value())
     if folder.is_dir():
         try:
-            return KnowledgeIndex.load(folder, encoder)
-        except ZhipaiError:
+            return KnowledgeIndex.load(folder, encoder, backend=backend)
+        except ZhipaiError as error:
             # A damaged index is not an error for the user: the entries are in the database, so it is built again.
-            pass
-    index = KnowledgeIndex.build(entries, encoder, cached=cached or _vectors_at_hand(settings, encoder))
+            if error.code not in DAMAGED:
+                raise
+    near = near or _saved_last(settings, encoder, backend)
+    if near is not None:
+        new, gone = near.difference(entries)
+        if len(new) + len(gone) <= MOST_CHANGED:
+            index = near.changed(new, removed=gone)
+            if len(entries) <= LARGE:
+                index.save(folder)
+            return index
+    if cached is None:
+        cached = near.vectors if near is not None else {}
+    index = KnowledgeIndex.build(entries, encoder, cached=cached, backend=backend)
     index.save(folder)
     return index
 
 
-def _vectors_at_hand(settings: Settings, encoder: Encoder) -> abc.Mapping[str, np.ndarray]:
-    """The vectors of the index that was saved last: most entries are the same, and encoding is what takes time."""
+def save_index(settings: Settings, index: KnowledgeIndex) -> None:
+    """Keep the index for the next start."""
+    index.save(_index_folder(settings, index.entries, index.encoder))
+
+
+def _index_folder(settings: Settings, entries: abc.Sequence[KnowledgeEntry], encoder: Encoder) -> Path:
+    revision = set_hash((entry.id, entry.content_hash) for entry in entries)[:16]
+    return settings.index_folder / revision / encoder.id
+
+
+def _saved_last(settings: Settings, encoder: Encoder, backend: Backend) -> KnowledgeIndex | None:
+    """The index that was saved last: most entries are the same, and encoding is what takes time."""
     saved = sorted(settings.index_folder.glob(f"*/{encoder.id}"), key=lambda folder: folder.stat().st_mtime)
     for folder in reversed(saved[-3:]):
         try:
-            return KnowledgeIndex.load(folder, encoder).vectors
-        except ZhipaiError:
-            continue
-    return {}
+            return KnowledgeIndex.load(folder, encoder, backend=backend)
+        except ZhipaiError as error:
+            if error.code not in DAMAGED:
+                raise
+    return None
 
 
 def load_snapshot(
@@ -152,6 +188,7 @@ def load_snapshot(
         gazetteer=load_gazetteer(settings),
         directory=ranker.directory,
         publication=publication,
+        settings=settings,
     )
 
 

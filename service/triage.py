@@ -16,6 +16,7 @@ import numpy as np
 from intake.errors import ZhipaiError, register
 from intake.order import WorkOrder, check_order
 from intake.prepare import Prepared, prepare
+from models.assist import propose_assist, split_matters
 from models.fields import FIELDS
 from models.ranking import Ranking
 from rules import compute_deadlines, derive_facts
@@ -137,7 +138,7 @@ def _assemble(order: WorkOrder, prepared: Prepared, vector: np.ndarray, options:
     ids = snapshot.ids
     instant = as_of.isoformat()
     return Proposal(
-        proposal_id=proposal_id(order_dict(order), instant, ids),
+        proposal_id=proposal_id(order_dict(prepared.order), instant, ids),
         as_of=instant,
         order=order_dict(prepared.order) | {"masked_paths": list(prepared.masked_paths)},
         units=_units(ranking),
@@ -146,6 +147,7 @@ def _assemble(order: WorkOrder, prepared: Prepared, vector: np.ndarray, options:
         abstain_kind=ranking.abstain_kind,
         backoff=_backoff(ranking),
         coverage_set=list(ranking.coverage_set),
+        joint=_joint(prepared.text, ranking, options, district=district, street=street),
         entries=[
             {
                 "id": hit.entry.id,
@@ -162,6 +164,26 @@ def _assemble(order: WorkOrder, prepared: Prepared, vector: np.ndarray, options:
         elements=prepared.elements.as_dict(),
         snapshot=ids,
     )
+
+
+def _joint(text: str, ranking: Ranking, options: _Options, *, district: str, street: str) -> list[dict[str, Any]]:
+    """Lead and assisting units (主办、协办) of a text that holds several matters; each part is ranked by itself."""
+    snapshot, as_of = options.snapshot, options.as_of
+    matters = split_matters(text)
+    parts: list[Ranking] = []
+    if len(matters) > 1:
+        vectors = snapshot.encoder.encode(matters, kind="query")
+        parts = snapshot.ranker.rank_many(
+            matters,
+            vectors,
+            as_of=as_of,
+            districts=[district] * len(matters),
+            streets=[street] * len(matters),
+            with_evidence=False,
+        )
+    return [
+        dict(one) for one in propose_assist(ranking, parts, unit_of=lambda name: snapshot.directory.get(name, as_of))
+    ]
 
 
 def order_dict(order: WorkOrder) -> dict[str, Any]:

@@ -10,8 +10,24 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from intake.errors import ZhipaiError
-from service import clock
-from service.api import kb_life_routes, kb_routes, pages, problems, routes, ruling_routes, shadow_routes, similar_routes
+from service import clock, pages
+from service.api import (
+    access_pages,
+    access_routes,
+    audit_query_routes,
+    audit_routes,
+    case_routes,
+    kb_import_routes,
+    kb_life_routes,
+    kb_routes,
+    order_routes,
+    problems,
+    replay_routes,
+    routes,
+    ruling_routes,
+    shadow_routes,
+    similar_routes,
+)
 from service.api.middleware import Gatekeeper
 from service.logging import configure, get_logger
 from service.readiness import calendar_says
@@ -67,17 +83,33 @@ def create_app(chosen: Settings | None = None) -> FastAPI:
         openapi_tags=[
             {"name": "派单", "description": "取得建议、作出决定、查看记录"},
             {"name": "研判", "description": "问一个关口：能不能、应当怎样、依据什么、怎样会变"},
+            {"name": "申请", "description": "承办单位的退单、延期、不纳入考核、挂账，和审核"},
             {"name": "知识库", "description": "条目的起草、审核、发布、版本与到期"},
+            {"name": "审计", "description": "查、导出、统计决定日志"},
+            {"name": "权限", "description": "我是谁、能做什么；账号、角色和接口密钥"},
             {"name": "运维", "description": "健康检查与指标"},
         ],
     )
     problems.install(app)
     app.include_router(routes.router)
+    app.include_router(order_routes.router)
     app.include_router(ruling_routes.router)
+    app.include_router(case_routes.router)
     app.include_router(shadow_routes.router)
+    app.include_router(audit_query_routes.router)
+    app.include_router(audit_routes.router)
+    app.include_router(replay_routes.router)
     app.include_router(similar_routes.router)
+    app.include_router(kb_import_routes.router)
     app.include_router(kb_life_routes.router)
     app.include_router(kb_routes.router)
-    app.include_router(pages.router)
-    app.add_middleware(Gatekeeper, max_body_bytes=config.max_body_bytes)
+    app.include_router(access_routes.router)
+    app.include_router(access_pages.router)
+    pages.install(app)
+    app.add_middleware(
+        Gatekeeper,
+        max_body_bytes=config.max_body_bytes,
+        max_upload_bytes=config.max_upload_bytes,
+        hosts=config.host_names,
+    )
     return app

@@ -10,6 +10,8 @@ from knowledge_base.entry import MAX_BODY, MAX_TITLE, PUBLIC
 from service.api.schemas import ProblemOut, Short, Text
 
 EXAMPLE_ID = "K1001"
+#: The largest number of a version or a change that a database keeps.
+MOST = 2**31 - 1
 _DAY = r"^\d{4}-\d{2}-\d{2}$"
 
 
@@ -64,8 +66,8 @@ class DraftIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    actor: Short = Field(min_length=2, description="操作人（自报）", examples=["张三"])
-    revision: int | None = Field(None, ge=0, description="你读到的 revision；新条目不填", examples=[3])
+    actor: Short = Field("", description="操作人；登录后以登录的人为准，可以不填", examples=["张三"])
+    revision: int | None = Field(None, ge=0, le=MOST, description="你读到的 revision；新条目不填", examples=[3])
     entry: EntryIn = Field(description="条目的内容")
 
 
@@ -74,12 +76,16 @@ class StepIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    actor: Short = Field(min_length=2, description="操作人（自报）；审核人不能是起草人", examples=["李四"])
+    actor: Short = Field(
+        "", description="操作人；登录后以登录的人为准，可以不填。审核人不能是起草人", examples=["李四"]
+    )
     reason: Text = Field(
         "", max_length=2000, description="理由；退回、发布、请更新、归档、回退必填", examples=["核对无误"]
     )
-    revision: int | None = Field(None, ge=0, description="你读到的 revision；填了就不会覆盖别人的改动", examples=[4])
-    version: int | None = Field(None, ge=1, description="回退（rollback）到第几版", examples=[None])
+    revision: int | None = Field(
+        None, ge=0, le=MOST, description="你读到的 revision；填了就不会覆盖别人的改动", examples=[4]
+    )
+    version: int | None = Field(None, ge=1, le=MOST, description="回退（rollback）到第几版", examples=[None])
 
 
 class ChangeOut(BaseModel):

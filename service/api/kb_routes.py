@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from intake.order import MAX_TEXT
 from service import clock, kb_search
+from service.api.auth import needs
 from service.api.routes import PROBLEM
 from service.api.schemas import Short, Text
 from service.runtime import Runtime
 
 EXAMPLE_QUESTION = "刚付了首付，想把公积金取出来"
-router = APIRouter(prefix="/v1/kb", tags=["知识库"])
+router = APIRouter(prefix="/v1/kb", tags=["知识库"], dependencies=[Depends(needs("kb.read"))])
 
 
 class PassageOut(BaseModel):

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from intake.errors import ZhipaiError, register
+from service.api.auth import sign_in_page
 from service.db.engine import database_error
 from service.logging import get_logger
 
@@ -56,9 +57,14 @@ SAYINGS = {
 }
 
 
-def problem(error: ZhipaiError, request: Request, **extension: Any) -> JSONResponse:
-    """Render an error; the request id is in the instance and in the ``X-Request-Id`` header. ``extension``: further
-    members of the problem document (RFC 9457, 3.2)."""
+def problem(error: ZhipaiError, request: Request, **extension: Any) -> Response:
+    """Render an error: a page for a person who opened one, a problem document for everything else. The request id is in
+    the instance and in the ``X-Request-Id`` header. ``extension``: further members of the document (RFC 9457, 3.2)."""
+    # Here, because the pages need the routes, which need this module.
+    from service.pages.render import error_page, wants_page
+
+    if wants_page(request):
+        return error_page(error, request)
     request_id = getattr(request.state, "request_id", "")
     body: dict[str, Any] = {
         "type": f"/errors#{error.code}",
@@ -70,7 +76,11 @@ def problem(error: ZhipaiError, request: Request, **extension: Any) -> JSONRespo
         "where": error.where,
         **extension,
     }
-    headers = {"Retry-After": "2"} if error.status == 503 else None
+    headers = {}
+    if error.status in (429, 503):
+        headers["Retry-After"] = str(error.params.get("seconds", 2))
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(body, status_code=error.status, media_type="application/problem+json", headers=headers)
 
 
@@ -95,7 +105,7 @@ def install(app: FastAPI) -> None:
     async def _ours(request: Request, error: ZhipaiError) -> Response:
         if error.status >= 500:
             get_logger().error("request_failed", code=error.code, path=request.url.path)
-        return problem(error, request)
+        return sign_in_page(error, request) or problem(error, request)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from intake.errors import CATALOGUE
 from service import clock
+from service.access import Actor
+from service.access.grants import require
+from service.api.auth import named, needs
 from service.api.schemas import (
     EXAMPLE_DECISION_ID,
     DecisionIn,
@@ -36,6 +40,7 @@ def runtime(request: Request) -> Runtime:
     "/v1/triage",
     summary="提交诉求，取得建议",
     tags=["派单"],
+    dependencies=[Depends(needs("triage.propose"))],
     response_model=ProposalOut,
     responses={
         422: PROBLEM | {"description": "诉求不能处理，detail 说明原因"},
@@ -56,7 +61,7 @@ def triage(
     at = clock.now(zone)
     snapshot = state.snapshot_at(order_in.as_of)
     proposal = propose(order, as_of=order_in.as_of or at, snapshot=snapshot, all_verdicts=verdicts == "all")
-    store_proposal(state.engine, order, proposal, at=at)
+    store_proposal(state.engine, order, proposal, at=at, snapshot=snapshot)
     state.shadow.offer(order, proposal, snapshot)
     state.model_shadow.offer(order, proposal, snapshot)
     PROPOSALS.labels(abstained=str(proposal.abstained).lower()).inc()
@@ -78,6 +83,7 @@ def triage(
 )
 def decisions(
     request: Request,
+    who: Annotated[Actor, Depends(needs("dispatch.decide"))],
     decision_in: DecisionIn,
     idempotency_key: Annotated[
         str,
@@ -91,9 +97,11 @@ def decisions(
 ) -> Response:
     """派单去向、决定记录和对外事件在同一个事务里写入：要么都有，要么都没有。"""
     state = runtime(request)
+    require(who, "dispatch.decide", unit=decision_in.unit)
+    by = {"actor": named(who, decision_in.actor, on_behalf=True), "role": who.role_for("dispatch.decide")}
     recorded = decide(
         state.engine,
-        DecisionRequest(**decision_in.model_dump(), idempotency_key=idempotency_key),
+        DecisionRequest(**decision_in.model_dump() | by, idempotency_key=idempotency_key),
         directory=lambda: state.snapshot.directory,
         software=f"zhipai {VERSION}",
         request_id=request.state.request_id,
@@ -113,10 +121,18 @@ def decisions(
 )
 def decision(
     request: Request,
+    who: Annotated[Actor, Depends(needs("audit.read", "dispatch.decide", "case.review", "case.submit"))],
     decision_id: Annotated[str, Path(max_length=64, description="决定编号", examples=[EXAMPLE_DECISION_ID])],
 ) -> Response:
     """返回日志里的原样记录：当时的建议、选择、理由和各快照编号。"""
-    return Response(read_decision(runtime(request).engine, decision_id), media_type="application/json")
+    content = read_decision(runtime(request).engine, decision_id)
+    if not (who.scope.all and who.may("audit.read").allowed):
+        # A dispatcher or a unit looks up dispatches; what else is in the log is for the auditor.
+        record = json.loads(content)
+        dispatch = next((one for one in ("dispatch.decide", "case.review", "case.submit") if who.may(one).allowed), "")
+        action = dispatch if dispatch and record["kind"] == "dispatch" else "audit.read"
+        require(who, action, unit=record.get("unit", ""))
+    return Response(content, media_type="application/json")
 
 
 @router.get(
@@ -172,6 +188,10 @@ def readiness(state: Runtime) -> dict[str, str]:
         checks["shadow"] = shadow
     if model_shadow := state.model_shadow.says():
         checks["model_shadow"] = model_shadow
+    if outbox := state.outbox.says():
+        checks["outbox"] = outbox
+    if checkpoints := state.checkpoints.says():
+        checks["checkpoints"] = checkpoints
     checks["calendar"] = calendar_says(state.snapshot.calendar, today=clock.now(state.settings.time_zone).date())
     return checks
 
@@ -180,6 +200,7 @@ def readiness(state: Runtime) -> dict[str, str]:
     "/metrics",
     summary="Prometheus 指标",
     tags=["运维"],
+    dependencies=[Depends(needs("metrics.read"))],
     response_class=PlainTextResponse,
     responses={200: {"content": {"text/plain": {"example": "zhipai_requests_total 1"}}}},
 )
@@ -189,6 +210,7 @@ def metrics(request: Request) -> Response:
     # Another version of the rules has an engine of its own, which counts from nought.
     ENGINE_DISAGREEMENTS.inc(count - seen if count >= seen else count)
     request.app.state.disagreements_seen = count
+    runtime(request).outbox.measure()
     return Response(render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

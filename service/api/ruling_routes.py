@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import rfc8785
-from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 
 from rules.fact_dictionary import fact_dictionary
 from rules.vocabulary import GATES
 from service import clock
+from service.access import Actor
+from service.access.grants import require
+from service.api.auth import needs
 from service.api.routes import PROBLEM, runtime
 from service.api.ruling_examples import EXAMPLES
 from service.api.ruling_schemas import FactsOut, RulesOut, RulingIn, RulingOut
@@ -29,6 +32,7 @@ router = APIRouter(tags=["研判"])
 )
 def ruling(
     request: Request,
+    who: Annotated[Actor, Depends(needs("rules.read", "case.submit"))],
     gate: Annotated[str, Path(max_length=40, description=GATE_LIST, examples=["return"])],
     ruling_in: Annotated[RulingIn, Body(openapi_examples=EXAMPLES)],
     verdicts: Annotated[
@@ -36,6 +40,8 @@ def ruling(
     ] = "spoken",
 ) -> Response:
     """给出结论、决定它的规则、处置与告知、缺少的事实、未填的参数、材料清单，以及最少改什么结论就会变。不写入任何东西。"""
+    if ruling_in.order_id:
+        require(who, "triage.propose")
     state = runtime(request)
     at = ruling_in.as_of or clock.now(state.settings.time_zone)
     snapshot = state.snapshot_at(ruling_in.as_of)
@@ -51,7 +57,12 @@ def ruling(
     return _json(make_ruling(question, rules, calendar))
 
 
-@router.get("/v1/rules/facts", summary="事实字典", response_model=FactsOut)
+@router.get(
+    "/v1/rules/facts",
+    summary="事实字典",
+    response_model=FactsOut,
+    dependencies=[Depends(needs("rules.read", "case.submit"))],
+)
 def facts(gate: Gate = "") -> Response:
     """规则能读到的每一个事实：类型、单位、取值、来源、可知的关口、缺少时请人核实什么。"""
     return _json({"facts": describe_facts(gate), "dictionary": fact_dictionary().id})
@@ -61,6 +72,7 @@ def facts(gate: Gate = "") -> Response:
     "/v1/rules",
     summary="规则包里有什么",
     response_model=RulesOut,
+    dependencies=[Depends(needs("rules.read"))],
     responses={422: PROBLEM | {"description": "没有这个规则包或关口"}},
 )
 def rules_of_pack(

@@ -126,6 +126,12 @@ class BackoffOut(BaseModel):
     probability: float = Field(description="其下各单位的概率之和")
 
 
+class JointOut(BaseModel):
+    unit: str
+    role: Literal["lead", "assist"] = Field(description="lead 主办，assist 协办")
+    reason: str
+
+
 class ProposalOut(BaseModel):
     """一条建议。它是诉求、as_of 和五个快照编号的纯函数：同样的输入永远得到同样的建议。"""
 
@@ -140,6 +146,7 @@ class ProposalOut(BaseModel):
     )
     backoff: BackoffOut | None = Field(description="难分高下的单位同属一个上级时，可先交的上级")
     coverage_set: list[str] = Field(description="以约定的覆盖率包含正确单位的最小集合")
+    joint: list[JointOut] = Field(description="一件诉求涉及几个单位时的主办与协办，供参考；一个单位能办的为空")
     entries: list[EntryOut] = Field(description="现行有效的知识条目")
     verdicts: list[VerdictOut] = Field(description="命中的和无法判断的规则")
     deadlines: list[DeadlineOut]
@@ -155,7 +162,9 @@ class DecisionIn(BaseModel):
     proposal_id: Text = Field(max_length=64, min_length=1, examples=[EXAMPLE_PROPOSAL_ID])
     action: Literal["accept", "override"] = Field(description="accept 采纳 / override 改派", examples=["accept"])
     unit: Text = Field(max_length=200, min_length=1, description="承办单位全称", examples=["临江区城市管理局"])
-    actor: Text = Field(max_length=64, min_length=1, description="作决定的人（工号）", examples=["pd-017"])
+    actor: Text = Field(
+        "", max_length=64, description="作决定的人（工号）；登录后以登录的人为准，可以不填", examples=["pd-017"]
+    )
     reason: Text = Field("", max_length=2000, description="改派必填", examples=[""])
 
 

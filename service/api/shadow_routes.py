@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 
-router = APIRouter()
+from service.api.auth import needs
+
+router = APIRouter(dependencies=[Depends(needs("rules.read"))])
 EXAMPLE = {
     "shadow": "jinan@30a1ae01259b",
     "problem": "",

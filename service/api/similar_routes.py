@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, FastAPI, Path, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from intake.order import MAX_TEXT, WorkOrder
 from service import clock
+from service.api.auth import needs
 from service.api.routes import PROBLEM
 from service.api.schemas import EXAMPLE_TEXT, Short, Text
 from service.runtime import Runtime
@@ -29,7 +30,7 @@ async def _window(app: FastAPI) -> AsyncIterator[None]:
     app.state.window.close()
 
 
-router = APIRouter(lifespan=_window)
+router = APIRouter(lifespan=_window, dependencies=[Depends(needs("triage.propose"))])
 LEAST = Query(0.5, ge=0, le=1, description="只列概率不低于它的", examples=[0.5])
 MOST = Query(10, ge=1, le=20, description="最多列几条", examples=[10])
 
@@ -97,7 +98,7 @@ class SignalsAnswer(BaseModel):
     waiting: int = Field(description="还有多少条没有读完", examples=[0])
 
 
-def _of(request: Request) -> Window:
+def window_of(request: Request) -> Window:
     """The window of this process; it follows the database from the first question on."""
     window: Window = request.app.state.window
     if not window.following:
@@ -121,7 +122,7 @@ def similar_to(
     most: int = MOST,
 ) -> dict[str, Any]:
     """只列出来供人判断：并单由人作出，可以撤销；来电人不同的只关联。"""
-    window = _of(request)
+    window = window_of(request)
     found = window.similar_to(order_id, least=least, most=most)
     return {"similar": [one.as_dict() for one in found], "compared": len(window), "waiting": window.waiting}
 
@@ -135,7 +136,7 @@ def similar_to(
 )
 def similar(request: Request, order_in: SimilarIn, least: float = LEAST, most: int = MOST) -> dict[str, Any]:
     """不登记、不写入。通话还没结束时就可以问。"""
-    window = _of(request)
+    window = window_of(request)
     found = window.similar(order_in.to_order(), least=least, most=most)
     return {"similar": [one.as_dict() for one in found], "compared": len(window), "waiting": window.waiting}
 
@@ -143,7 +144,7 @@ def similar(request: Request, order_in: SimilarIn, least: float = LEAST, most: i
 @router.get("/v1/signals", summary="突发：同一件事在同一个地方集中反映", tags=["派单"], response_model=SignalsAnswer)
 def signals(request: Request) -> dict[str, Any]:
     """近 30 天里几个小时之内集中出现的同一件事，最不寻常的在前。提示，不作结论。"""
-    window = _of(request)
+    window = window_of(request)
     rows = [
         {
             "function": burst.function,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import typer
@@ -10,7 +11,9 @@ from intake.mapping import Mapping
 from knowledge_base.gaps import find_gaps, samples
 from knowledge_base.upkeep import check
 from service.cli.common import JSON_OPTION, existing, parse_instant, print_json
+from service.cli.kb_life import database
 from service.cli.progress import steps
+from service.kb_asked import asked_since
 from service.kb_check import (
     check_document,
     check_sheets,
@@ -19,6 +22,7 @@ from service.kb_check import (
     known_clauses,
     open_index,
     read_asked,
+    without_text,
     write_report,
 )
 from service.settings import settings
@@ -71,25 +75,36 @@ def check_base(
 
 
 def gaps(
-    orders: Path = typer.Option(..., "--orders", help="历史工单：.xlsx .csv .jsonl"),
+    orders: Path | None = typer.Option(
+        None, "--orders", help="历史工单：.xlsx .csv .jsonl；不填为本系统近期登记的工单和单位答复。"
+    ),
+    days: int = typer.Option(30, "--days", min=1, help="不填 --orders 时，看近几天的。"),
     mapping: Path | None = typer.Option(None, "--mapping", help="列对应关系（YAML）；不填按常见表头识别。"),
     reply_column: str = typer.Option("", "--reply-column", help="单位答复的一列，用来起草条目。"),
     only_type: str = typer.Option("", "--type", help="只看一种工单类型，如 咨询。"),
     least: int = typer.Option(3, "--least", min=2, help="几条诉求算一个主题。"),
+    no_text: bool = typer.Option(False, "--no-text", help="报告只写编号，不写诉求文字（仅 .json）。"),
     out: Path | None = _OUT,
     as_of: str = _AS_OF,
     as_json: bool = JSON_OPTION,
 ) -> None:
     config, instant = settings(), parse_instant(as_of)
     columns = Mapping.from_file(existing(mapping)) if mapping else None
-    asked = list(read_asked(existing(orders), columns, config, reply_column=reply_column, only_type=only_type))
+    if orders is not None:
+        asked = list(read_asked(existing(orders), columns, config, reply_column=reply_column, only_type=only_type))
+    else:
+        with database() as (engine, _):
+            asked = asked_since(engine, instant - timedelta(days=days))
     with steps(quiet=as_json) as progress:
         index = open_index(config, as_of=instant)
-        found = find_gaps(asked, index, as_of=instant, least=least, source=orders.name, progress=progress)
+        found = find_gaps(
+            asked, index, as_of=instant, least=least, source=orders.name if orders else "", progress=progress
+        )
+    document = without_text(gaps_document(found)) if no_text else gaps_document(found)
     if out is not None:
-        write_report(out, gaps_document(found), gaps_sheets(found))
+        write_report(out, document, gaps_sheets(found))
     if as_json:
-        print_json(gaps_document(found))
+        print_json(document)
         return
     in_topics = sum(len(one.asked) for one in found.topics)
     typer.echo(

@@ -15,19 +15,25 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from intake.errors import ZhipaiError, register
 from service.cli import (
+    audit,
     backtest,
     calendar,
     cold_start,
     data,
+    database,
     deadline,
     feedback,
     model,
+    orders,
+    outbox,
+    privacy,
     rules,
     rulings,
     serve,
     shadow,
     similar,
     triage,
+    users,
 )
 from service.logging import configure
 from service.version import VERSION
@@ -58,9 +64,16 @@ app.add_typer(rules.app, name="rules", help="规则包：检查、测试、查�
 app.add_typer(data.knowledge, name="kb", help="知识库：起草、审核、发布、导入导出、到期与检查。")
 app.add_typer(data.intake, name="intake", help="数据进门：检查派单提示的清理效果。")
 app.add_typer(feedback.labels, name="labels", help="标签：从决定和退单里学，与 Label Studio、Argilla 交换标注。")
+app.add_typer(users.app, name="users", help="账号：第一个管理员、重设密码。")
+app.add_typer(users.keys, name="keys", help="接口密钥：发放、查看、撤销。")
+app.add_typer(outbox.app, name="outbox", help="对外通知：查看、重送、放弃。")
 similar.add_to(app)
 cold_start.add_to(app)
 deadline.add_to(app)
+app.add_typer(audit.app, name="audit", help="决定日志：验证、检查点、证明。")
+app.add_typer(privacy.app, name="privacy", help="个人信息：查看、删除、保存期限。")
+app.add_typer(orders.app, name="orders", help="工单：整份登记，进入派单队列。")
+app.add_typer(database.app, name="db", help="数据库：PostgreSQL 的角色授权。")
 app.add_typer(calendar.app, name="calendar", help="工作日历：查看、导入一年的放假安排。")
 
 

@@ -10,7 +10,7 @@ from service import clock
 from service.cli.progress import steps as progress_steps
 from service.readiness import calendar_says
 from service.rule_versions import pack_in_force
-from service.serve import check_host, check_port
+from service.serve import accounts_exist, check_host, check_port
 from service.serve import serve as run_service
 from service.settings import Settings, load_settings
 from service.setup import check_machine
@@ -56,7 +56,7 @@ def serve(
     if workers:
         overrides["workers"] = workers
     config = load_settings(**overrides)
-    check_host(config.host)
+    check_host(config.host, accounts=accounts_exist(config), names=config.allowed_hosts)
     check_port(config.host, config.port)
     prepare(config)
     now = clock.now(config.time_zone)

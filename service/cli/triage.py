@@ -106,6 +106,9 @@ def show(proposal: Proposal, console: Console) -> None:
         console.print(Text(f"疑难，请人工研判：{proposal.abstain_reason}", style="bold yellow"))
     if len(proposal.coverage_set) > 1:
         console.print(Text(f"候选范围（{len(proposal.coverage_set)} 个）：{'、'.join(proposal.coverage_set[:8])}"))
+    for one in proposal.joint:
+        role = {"lead": "主办", "assist": "协办"}[one["role"]]
+        console.print(Text(f"{role}（供参考）：{one['unit']}　{one['reason']}"))
     _show_entries(proposal, console)
     _show_verdicts(proposal, console)
     _show_deadlines(proposal, console)

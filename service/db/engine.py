@@ -1,13 +1,14 @@
-"""The database engine: SQLite in WAL mode with full sync by default, and errors that a user can act on."""
+"""The database engine: SQLite in WAL mode with full sync by default, or PostgreSQL; errors that a user can act on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 
 from intake.errors import ZhipaiError, register
 
@@ -42,18 +43,72 @@ register(
     status=503,
     exit_code=3,
 )
+register(
+    "E6010",
+    "数据库账号没有权限",
+    "服务所用的数据库账号没有这项权限。刚才的内容没有保存，请让数据库管理员运行 zhipai db grant-app 授权。",
+    status=503,
+    exit_code=3,
+)
+register(
+    "E6011",
+    "数据库连接断了",
+    "与数据库的连接断了，刚才的操作没有得到确认。请稍后重试；用同一个幂等键重发，不会记两次。",
+    status=503,
+    exit_code=3,
+)
+register(
+    "E6012",
+    "数据库不让登录",
+    "数据库不让登录，或没有这个库。请检查 ZHIPAI_DATABASE_URL 里的主机、库名、用户和密码。",
+    status=503,
+    exit_code=3,
+)
+register("E6013", "有人抢先一步", "同一内容刚被另一处写入，刚才的内容没有保存。请看过现在的内容再操作。", status=409)
+register(
+    "E6014",
+    "数据库地址写法不对",
+    "ZHIPAI_DATABASE_URL 不是能用的地址。PostgreSQL 写成 postgresql://用户:密码@主机/库名；不填则用 SQLite。",
+    exit_code=3,
+)
+
+Found = TypeVar("Found")
 
 BUSY_SECONDS = 5
+#: Seconds to reach a PostgreSQL server.
+CONNECT_SECONDS = 5
+#: Key of PostgreSQL's advisory lock that stands for SQLite's write lock.
+WRITE_LOCK = 0x5A504C47
+_TAKE = text("SELECT pg_advisory_xact_lock(:key)").bindparams(key=WRITE_LOCK)
+#: SQLSTATE or its class (https://www.postgresql.org/docs/15/errcodes-appendix.html) → what to tell; the longer one wins.
+STATES = {
+    "08": "E6011",  # connection exception
+    "23": "E6013",  # integrity constraint: somebody wrote the same in between
+    "25006": "E6002",  # read-only transaction
+    "28": "E6012",  # invalid authorization
+    "3D000": "E6012",  # no such database
+    "40": "E6001",  # serialization failure, deadlock
+    "42501": "E6010",  # insufficient privilege
+    "53100": "E6003",  # disk full
+    "53": "E6001",  # out of memory, too many connections
+    "55P03": "E6001",  # lock not available
+    "57": "E6011",  # shut down, terminated by the administrator, starting up
+    "57014": "E6001",  # canceled after its time
+}
+
+#: What a PostgreSQL server says when it refuses a connection.
+REFUSED = ("authentication failed", "does not exist", "pg_hba.conf", "no password supplied")
 
 
 def make_engine(url: str, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
-    """Make an engine.
+    """Make an engine; E6014 for an address that cannot be meant.
 
     SQLite gets WAL (readers never wait for the writer), ``synchronous=FULL`` (an acknowledged decision survives a power
-    cut), foreign keys, and a bounded wait for the write lock.
+    cut), foreign keys, and a bounded wait for the write lock. PostgreSQL gets the same bound for its locks, and a
+    connection is tried before it is used, so that the service goes on after the server was restarted.
     """
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
+        return _make_postgres(url, busy_seconds)
     engine = create_engine(url, connect_args={"timeout": busy_seconds})
 
     @event.listens_for(engine, "connect")
@@ -64,6 +119,8 @@ def make_engine(url: str, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # What is deleted or moved to another page is overwritten with zeros: erased personal data leaves no residue.
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -74,38 +131,92 @@ def make_engine(url: str, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
     return engine
 
 
+def _make_postgres(url: str, busy_seconds: float) -> Engine:
+    try:
+        address = make_url(url)
+        if address.drivername == "postgresql":
+            address = address.set(drivername="postgresql+psycopg")
+        bounds: dict[str, object] = {"connect_timeout": CONNECT_SECONDS}
+        if "options" not in address.query:
+            bounds["options"] = f"-c lock_timeout={int(busy_seconds * 1000)}"
+        return create_engine(address, pool_pre_ping=True, connect_args=bounds)
+    except (ArgumentError, ImportError) as error:
+        # Not chained: what the library says may repeat the password.
+        raise ZhipaiError("E6014") from (None if isinstance(error, ArgumentError) else error)
+
+
 def database_error(error: DBAPIError) -> ZhipaiError:
     """Translate what the driver says into what a user can do."""
+    state = getattr(error.orig, "sqlstate", "")
     said = str(error.orig).lower()
+    if state is None:
+        # psycopg has no SQLSTATE where no connection came about or it broke; only the words tell a wrong password.
+        return ZhipaiError("E6012" if any(words in said for words in REFUSED) else "E6011")
+    if state:
+        fitting = max((key for key in STATES if state.startswith(key)), key=len, default="")
+        return ZhipaiError(STATES.get(fitting, "E6004"))
+    if isinstance(error, IntegrityError):
+        return ZhipaiError("E6013")
     if "locked" in said or "busy" in said:
         return ZhipaiError("E6001")
     if "readonly" in said or "read-only" in said:
         return ZhipaiError("E6002")
     if "full" in said:
         return ZhipaiError("E6003")
+    if "closed" in said:
+        return ZhipaiError("E6011")
     return ZhipaiError("E6004")
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection for reading; leaves nothing behind."""
-    try:
-        with engine.connect() as connection:
-            yield connection
-    except OperationalError as error:
-        raise database_error(error) from error
+    """A connection for reading; leaves nothing behind. All that is read in it is of one moment, as it is on SQLite."""
+    options = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+    with _translated(), engine.connect().execution_options(**options) as connection:
+        yield connection
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, *, late: bool = False) -> Iterator[Connection]:
     """One unit of work: leave the block without ``commit()`` and nothing happened.
 
-    The write lock is taken at the start, so that what is read inside the block still holds when it is written.
+    The write lock is taken at the start, so that what is read inside the block still holds when it is written: SQLite's
+    own, or on PostgreSQL an advisory lock until the end of the transaction. ``late`` leaves it out on PostgreSQL, for
+    work that is done again with it when somebody was quicker (:func:`once_more`).
     """
+    with _translated(), engine.connect().execution_options(writing=True) as connection:
+        if not late:
+            hold(connection)
+        yield connection
+
+
+def hold(connection: Connection) -> None:
+    """Keep every other writer out until the end of the transaction; SQLite does so by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_TAKE)
+
+
+def once_more(engine: Engine, work: Callable[[Connection], Found]) -> Found:
+    """Run one unit of work, which commits. On PostgreSQL first without the write lock, so that several processes prepare
+    theirs side by side; if another wrote the same in between, again with it, and then what stands is seen."""
     try:
-        with engine.connect().execution_options(writing=True) as connection:
-            yield connection
-    except OperationalError as error:
+        with writing(engine, late=True) as connection:
+            return work(connection)
+    except IntegrityError:
+        if engine.dialect.name != "postgresql":
+            raise
+    with writing(engine) as connection:
+        return work(connection)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Whatever the driver says becomes a sentence, but what it says about the data, which the caller can judge."""
+    try:
+        yield
+    except (IntegrityError, DataError):
+        raise
+    except DBAPIError as error:
         raise database_error(error) from error
 
 

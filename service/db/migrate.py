@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from intake.errors import ZhipaiError
-from service.db.engine import database_error
+from service.db.engine import database_error, hold
 
 
 def _config() -> Config:
@@ -40,6 +40,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     config = _config()
     try:
         with engine.connect().execution_options(writing=True) as connection, _tables_may_be_rebuilt(connection):
+            hold(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
             if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
-    Boolean,
     CheckConstraint,
     Date,
     ForeignKey,
@@ -23,17 +22,19 @@ class Base(DeclarativeBase):
 
 
 class WorkOrderRow(Base):
-    """One order as it was filed (with personal data) and as it is shown (masked)."""
+    """One order as it was filed, without its personal fields: those stand in ``personal_data``, and ``commitment`` is the
+    salted commitment to them."""
 
     __tablename__ = "work_orders"
     order_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     original: Mapped[dict] = mapped_column(JSON)
-    masked: Mapped[dict] = mapped_column(JSON)
     created_at: Mapped[str] = mapped_column(String(40))
+    commitment: Mapped[str | None] = mapped_column(String(80))
 
 
 class ProposalRow(Base):
-    """A proposal that was shown to somebody. Never changed."""
+    """A proposal that was shown to somebody, without its personal fields. Never changed. ``context`` says on which
+    software and libraries it was computed."""
 
     __tablename__ = "proposals"
     proposal_id: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -41,6 +42,7 @@ class ProposalRow(Base):
     as_of: Mapped[str] = mapped_column(String(40))
     proposal: Mapped[str] = mapped_column(Text)
     created_at: Mapped[str] = mapped_column(String(40))
+    context: Mapped[str | None] = mapped_column(Text)
 
 
 class RoutingRow(Base):
@@ -84,14 +86,13 @@ class DecisionRow(Base):
 
 
 class OutboxRow(Base):
-    """Events for other systems, written with the decision and delivered later."""
+    """Events for other systems, written with the decision. How far each has come: ``service.db.tables_outbox``."""
 
     __tablename__ = "outbox"
     event_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     decision_id: Mapped[str] = mapped_column(ForeignKey("decisions.decision_id"), unique=True)
     event: Mapped[dict] = mapped_column(JSON)
     created_at: Mapped[str] = mapped_column(String(40))
-    delivered: Mapped[bool] = mapped_column(Boolean, default=False)
 
 
 class EntryRow(Base):
@@ -164,3 +165,12 @@ ENTRIES = Base.metadata.tables["entries"]
 ENTRY_EVENTS = Base.metadata.tables["entry_events"]
 RULE_BUNDLES = Base.metadata.tables["rule_bundles"]
 RULE_PUBLICATIONS = Base.metadata.tables["rule_publications"]
+
+# Tables of one subject each; imported so that the metadata has them.
+import service.db.tables_access  # noqa: E402
+import service.db.tables_audit  # noqa: E402
+import service.db.tables_cases  # noqa: E402
+import service.db.tables_facts  # noqa: E402
+import service.db.tables_outbox  # noqa: E402
+import service.db.tables_privacy  # noqa: E402
+import service.db.tables_queue  # noqa: E402, F401

@@ -6,12 +6,14 @@ import json
 import sqlite3
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import rfc8785
 from fastapi.testclient import TestClient
 from httpx import Response
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from intake.errors import ZhipaiError
@@ -20,7 +22,9 @@ from service import clock
 from service.db import engine as engine_module
 from service.db.engine import make_engine
 from service.decisions import DecisionRequest, decide, read_decision
+from service.log import append_record
 from service.orders import store_proposal, with_order_id
+from service.privacy.fields import proposal_fields, without
 from service.settings import Settings
 from service.snapshot import Snapshot
 from service.triage import propose
@@ -53,7 +57,12 @@ def test_decision_accepted_is_logged_and_can_be_read(client, proposal, decide_ov
     record = answer.json()
     assert record["unit"] == proposal["units"][0]["unit"]
     assert record["snapshot"] == proposal["snapshot"]
-    assert record["proposal"] == proposal
+    assert record["masked_paths"] == proposal["order"]["masked_paths"]
+    assert record["context"]["software"].startswith("zhipai ")
+    withheld = record["proposal"].pop("withheld")
+    assert "/order/text" in withheld["paths"] and record["proposal"]["order"]["text"] == ""
+    assert record["proposal"] == without(proposal, proposal_fields(proposal)), "其余与给派单员看的一致"
+    record["proposal"]["withheld"] = withheld
     assert client.get(f"/v1/decisions/{record['decision_id']}").json() == record
 
 
@@ -73,6 +82,13 @@ def test_override_needs_a_reason(proposal, decide_over_http) -> None:
     done = decide_over_http(proposal, action="override", unit=second, reason="井盖属于排水公司，联系13912345678")
     assert done.status_code == 201
     assert "13912345678" not in done.text, "理由里的个人信息也要脱敏"
+
+
+def test_no_hash_in_the_database_lets_a_telephone_number_be_found_by_trial() -> None:
+    """The request hash has no salt; so it may not depend on what is masked."""
+    said = [DecisionRequest("p-1", "override", "甲局", "pd-1", f"联系1391234567{n}", "key") for n in range(2)]
+    assert said[0].digest() == said[1].digest()
+    assert said[0].digest() != DecisionRequest("p-1", "override", "甲局", "pd-1", "另一个理由", "key").digest()
 
 
 @pytest.mark.parametrize(
@@ -111,9 +127,10 @@ def stored(config: Settings, snapshot: Snapshot):
     store_proposal(engine, order, proposal, at=clock.now())
     request = DecisionRequest(proposal.proposal_id, "accept", proposal.units[0]["unit"], "pd-1", "", uuid.uuid4().hex)
 
-    def run(engine=engine):
+    def run(engine=engine, *, key: str = "", at=None):
+        asked = replace(request, idempotency_key=key) if key else request
         return decide(
-            engine, request, directory=lambda: snapshot.directory, software="test", request_id="r", at=clock.now()
+            engine, asked, directory=lambda: snapshot.directory, software="test", request_id="r", at=at or clock.now()
         )
 
     return engine, run
@@ -215,3 +232,58 @@ def test_sequence_has_no_gap_with_two_writers(config: Settings, snapshot: Snapsh
         sequence = [row[0] for row in connection.execute(text("select sequence from decisions order by sequence"))]
     assert sequence == list(range(1, len(sequence) + 1))
     assert counts(engine)[0] == 30
+
+
+def test_full_disk_says_so_and_writes_nothing(stored) -> None:
+    """The database may not grow by a page more."""
+    engine, run = stored
+
+    @event.listens_for(engine, "connect")
+    def _no_more(connection, _record) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    engine.dispose()
+    with pytest.raises(ZhipaiError) as caught:
+        for _ in range(200):
+            run_again(run)
+    assert caught.value.code == "E6003"
+    whole = counts(engine)
+    assert whole[0] == whole[1] == whole[2]
+    with engine.connect() as connection:
+        assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+
+
+def run_again(run) -> None:
+    """The same decision under another key: an order may be decided again."""
+    run(key=uuid.uuid4().hex)
+
+
+def test_connection_cut_in_the_middle_leaves_nothing(stored, monkeypatch) -> None:
+    """The connection goes between the record and the routing, as when a server goes away."""
+    engine, run = stored
+
+    def append_and_cut(connection, **arguments):
+        told = append_record(connection, **arguments)
+        connection.connection.dbapi_connection.close()
+        return told
+
+    monkeypatch.setattr("service.decisions.append_record", append_and_cut)
+    with pytest.raises(Exception) as caught:
+        run()
+    assert "closed" in str(caught.value)
+    monkeypatch.undo()
+    engine.dispose()
+    assert counts(engine) == (0, 0, 0)
+    run()
+    assert counts(engine) == (1, 1, 1)
+
+
+def test_clock_that_steps_back_does_not_change_the_order(config: Settings, stored) -> None:
+    engine, run = stored
+    later = clock.now()
+    first = run(at=later, key=uuid.uuid4().hex).record
+    second = run(at=later - timedelta(hours=1), key=uuid.uuid4().hex).record
+    assert second["sequence"] == first["sequence"] + 1
+    assert second["decided_at"] < first["decided_at"], "记下的是时钟说的，先后看顺序号"
+    assert read_decision(engine, second["decision_id"]) != read_decision(engine, first["decision_id"])

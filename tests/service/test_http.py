@@ -117,7 +117,7 @@ def test_metrics_count_without_order_text(client: TestClient) -> None:
     assert "甲乙丙" not in text
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/start.js", "/static-offline-docs/swagger-ui.css"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/static/zhipai.css", "/static-offline-docs/swagger-ui.css"])
 def test_pages_load_nothing_from_outside(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200

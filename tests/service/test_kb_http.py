@@ -95,6 +95,7 @@ def test_second_maintainer_gets_both_texts(life: TestClient) -> None:
         ("POST", "/v1/kb/entries/K1001/delete", {"actor": "张三"}, 422, "E6502"),
         ("POST", "/v1/kb/entries", {"actor": "张三", "entry": ENTRY | {"effective_from": "2026-05-01", "effective_to": "2026-01-01"}}, 422, "E4007"),
         ("POST", "/v1/kb/entries", {"actor": "张三", "entry": ENTRY | {"secrecy": "机密"}}, 422, "E4009"),
+        ("POST", "/v1/kb/entries", {"actor": "张三", "revision": 3, "entry": ENTRY}, 422, "E6502"),
         ("POST", "/v1/kb/entries", {"actor": "张三", "entry": ENTRY | {"colour": "红"}}, 422, "E6502"),
         ("GET", "/v1/kb/entries/K1001/diff?new=9", None, 404, "E4043"),
     ],

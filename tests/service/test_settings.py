@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from intake.errors import ZhipaiError
 from service.logging import drop_personal
 from service.readiness import calendar_says
-from service.serve import check_host
+from service.serve import accounts_exist, check_host
 from service.settings import load_settings
 
 
@@ -35,6 +36,18 @@ def test_other_addresses_may_not(host: str) -> None:
     with pytest.raises(ZhipaiError) as caught:
         check_host(host)
     assert caught.value.code == "E7503"
+
+
+def test_other_addresses_may_be_bound_when_people_sign_in() -> None:
+    check_host("0.0.0.0", accounts=True, names="zhipai.example")
+    with pytest.raises(ZhipaiError) as caught:
+        check_host("0.0.0.0", accounts=True)
+    assert caught.value.code == "E7503" and "ZHIPAI_ALLOWED_HOSTS" in caught.value.message
+
+
+def test_no_database_has_no_account(tmp_path: Path) -> None:
+    assert not accounts_exist(load_settings(home=tmp_path))
+    assert not list(tmp_path.iterdir()), "只是看看，不建任何文件"
 
 
 def test_log_drops_what_a_citizen_said() -> None:

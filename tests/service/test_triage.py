@@ -19,7 +19,7 @@ AS_OF = datetime(2026, 5, 6, 9, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
 SMOKE = WorkOrder(text="小区楼下烧烤店每晚油烟很大，孩子一直咳嗽，我电话13912345678，希望有人管管。")
 
 TOP = {
-    "proposal_id", "as_of", "order", "units", "abstained", "abstain_reason", "abstain_kind", "backoff", "coverage_set",
+    "proposal_id", "as_of", "order", "units", "abstained", "abstain_reason", "abstain_kind", "backoff", "coverage_set", "joint",
     "entries", "verdicts", "deadlines", "elements", "snapshot",
 }  # fmt: skip
 
@@ -132,3 +132,12 @@ def test_emergency_is_redirected_not_refused(snapshot: Snapshot) -> None:
     hits = [one for one in proposal.verdicts if one["state"] == "hit" and one["gate"] == "acceptance"]
     assert hits, "火情应命中紧急转接"
     assert any("119" in one["disposition"]["tell"] or "转" in one["disposition"]["action"] for one in hits)
+
+
+def test_two_matters_name_who_leads_and_who_assists(snapshot: Snapshot) -> None:
+    """Advice: the ranking and the abstention stay those of the whole text."""
+    both = "工地半夜施工吵得睡不着，另外反映路口的红绿灯坏了三天没人修"
+    found = propose(WorkOrder(text=both), as_of=AS_OF, snapshot=snapshot)
+    assert [one["role"] for one in found.joint] == ["lead", "assist"]
+    assert found.joint[0]["unit"] == found.units[0]["unit"] != found.joint[1]["unit"]
+    assert propose(WorkOrder(text=both.split("，另外")[0]), as_of=AS_OF, snapshot=snapshot).joint == []

@@ -1,0 +1,101 @@
+"""Import entries from a file: tried first, row by row; then as drafts, which somebody else reviews."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, UploadFile
+from fastapi.responses import FileResponse, Response
+
+from service import clock
+from service.access import Actor
+from service.api.auth import named, needs
+from service.kb_uploads import Upload, find_upload, keep_upload, report_rows, run_upload
+from service.pages.form_fields import Fields, word
+from service.pages.forms import go_to
+from service.pages.kb import kb_page, runtime_of
+from service.version import VERSION
+
+router = APIRouter(include_in_schema=False)
+Importer = Annotated[Actor, Depends(needs("kb.import"))]
+Token = Annotated[str, Path(max_length=40)]
+Short = Annotated[str, Form(max_length=200)]
+PAGE = 50
+
+
+@router.get("/kb/import")
+def form(request: Request, who: Importer) -> Response:
+    limit = runtime_of(request).settings.max_upload_bytes // (1024 * 1024)
+    return kb_page(request, "kb/import.html", "import", limit=limit)
+
+
+@router.post("/kb/import")
+def upload(
+    request: Request,
+    who: Importer,
+    file: Annotated[UploadFile, File()],
+    way: Annotated[Literal["draft", "submit"], Form()] = "draft",
+    sheet: Short = "",
+    unit: Short = "",
+    district: Short = "",
+    effective_from: Annotated[str, Form(max_length=10)] = "",
+) -> Response:
+    """Keep the file and try it: nothing is written yet."""
+    state = runtime_of(request)
+    at = clock.now(state.settings.time_zone)
+    kept = keep_upload(
+        state.settings,
+        file.file,
+        file.filename or "",
+        owner=who.name,
+        way=way,
+        sheet=sheet,
+        defaults={"unit": unit.strip(), "district": district.strip(), "effective_from": effective_from},
+        at=at,
+    )
+    _run(request, who, kept, actor="试导入", reason="", dry_run=True)
+    return go_to(request, f"/kb/import/{kept.token}")
+
+
+@router.get("/kb/import/{token}")
+def outcome(
+    request: Request, who: Importer, token: Token, start: Annotated[int, Query(ge=0, alias="from")] = 0
+) -> Response:
+    """What became of every row, or would become of it."""
+    found = find_upload(runtime_of(request).settings, token, owner=who.name)
+    header, rows = report_rows(found, after=start, most=PAGE)
+    total = int(found.summary.get("rows", 0))
+    return kb_page(
+        request,
+        "kb/import_result.html",
+        "import",
+        upload=found,
+        header=header,
+        rows=rows,
+        start=start,
+        next=start + PAGE if start + PAGE < total else None,
+    )
+
+
+@router.post("/kb/import/{token}")
+def confirm(request: Request, who: Importer, token: Token, sent: Fields) -> Response:
+    """Import what was tried."""
+    found = find_upload(runtime_of(request).settings, token, owner=who.name)
+    _run(request, who, found, actor=named(who, word(sent, "actor")), reason=word(sent, "reason")[:2000], dry_run=False)
+    return go_to(request, f"/kb/import/{token}")
+
+
+@router.get("/kb/import/{token}/report")
+def report(request: Request, who: Importer, token: Token) -> Response:
+    """The user's own sheet with one more column."""
+    found = find_upload(runtime_of(request).settings, token, owner=who.name)
+    return FileResponse(found.report, filename=f"{found.path.stem}-导入结果.xlsx")
+
+
+def _run(request: Request, who: Actor, found: Upload, *, actor: str, reason: str, dry_run: bool) -> dict[str, Any]:
+    state = runtime_of(request)
+    at = clock.now(state.settings.time_zone)
+    done = run_upload(
+        state.engine, found, actor=actor, reason=reason, software=f"zhipai {VERSION}", at=at, dry_run=dry_run
+    )
+    return done.summary
