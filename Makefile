@@ -39,8 +39,8 @@ test-pg: ## 在 PostgreSQL 上测试：没有就从 Debian 的软件包安装，
 	@sh tools/install.sh dev
 	@$(BIN)/zhipai setup
 	@sh tools/postgres.sh install
-	@sh tools/postgres.sh run $(BIN)/python -m pytest tests/postgres
-	@sh tools/postgres.sh run $(BIN)/python -m pytest -p tests.postgres.everywhere -m "not slow" $$(cat tests/postgres/also.txt)
+	@POSTGRES_OPTIONS='-c fsync=off' sh tools/postgres.sh run $(BIN)/python -m pytest tests/postgres
+	@POSTGRES_OPTIONS='-c fsync=off' sh tools/postgres.sh run $(BIN)/python -m pytest -p tests.postgres.everywhere -m "not slow" $$(cat tests/postgres/also.txt)
 
 soak: ## 持续混合负载十五分钟，印出 docs/soak.md 的数字；短的：make soak MINUTES=3
 	@sh tools/install.sh dev

@@ -4,7 +4,8 @@
 #   tools/postgres.sh run COMMAND …    start one, run the command with ZHIPAI_TEST_POSTGRES set, stop it, whatever happens
 #   tools/postgres.sh start FOLDER     start the server of a folder that "run" has made (the tests restart it)
 #   tools/postgres.sh stop FOLDER      stop it, as a computer that is switched off does
-# Durable as in service: fsync and synchronous_commit are on.
+# Durable as in service (fsync and synchronous_commit are on), unless POSTGRES_OPTIONS says otherwise: no test cuts the
+# power, so that theirs says "-c fsync=off".
 set -eu
 say() { printf '%s\n' "$*" >&2; }
 die() { say "出错：$*"; exit 3; }
@@ -35,8 +36,8 @@ as_owner() { # the server refuses to run as root
 
 control() {
     cd /
-    as_owner "$bin/pg_ctl" -D "$1/data" -s -w "$2" -m immediate -l "$1/log" \
-        -o "-c listen_addresses='' -c unix_socket_directories='$1' -c max_connections=300 -c shared_buffers=128MB" >&2
+    as_owner "$bin/pg_ctl" -D "$1/data" -s -w "$2" -t 300 -m immediate -l "$1/log" \
+        -o "-c listen_addresses='' -c unix_socket_directories='$1' -c max_connections=300 -c shared_buffers=128MB ${POSTGRES_OPTIONS:-}" >&2
 }
 
 run() {

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 APPEND_ONLY = frozenset(
     {
         "decision_facts", "decision_verdicts", "decisions", "entries", "entry_events", "log_checkpoints", "log_identity",
-        "log_tree", "order_events", "proposals", "rule_bundles", "rule_publications", "snapshot_parts",
+        "log_tree", "order_events", "order_replies", "proposals", "rule_bundles", "rule_publications", "snapshot_parts",
     }
 )  # fmt: skip
 #: Those with :func:`never_changed`.

@@ -55,6 +55,8 @@ def start(
     if q.strip():
         now = clock.now(state.settings.time_zone)
         found = search(state.snapshot.knowledge, q, as_of=now, district=district, top=8)
+        # What does not answer is shown only as a hint of what there is.
+        found["hits"] = found["hits"] if found["answered"] else found["hits"][:3]
     shown: dict[str, Any] = {"q": q, "district": district, "found": found, "hits": hits(found["hits"]) if found else []}
     if "hx-request" in request.headers:
         return fragment(request, "kb/hits.html", **shown)

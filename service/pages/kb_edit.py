@@ -102,7 +102,7 @@ def _conflict(request: Request, entry_id: str, conflict: EntryConflict) -> Respo
         id=entry_id,
         error=conflict,
         revision=found["revision"],
-        theirs=change_rows(found["changes"]),
+        theirs=change_rows(one for one in found["changes"] if one["field"] != "state"),
         conflicts=[
             {"title": TITLES[name], "mine": shown(mine.get(name)), "theirs": shown(theirs.get(name))}
             for name in found["conflicts"]

@@ -61,29 +61,29 @@ def due(request: Request, who: Reader, start: From = 0) -> Response:
     state = runtime_of(request)
     now = clock.now(state.settings.time_zone)
     found = what_is_due(state.engine, now=now, within=AHEAD, limit=state.settings.kb_update_days)
-    part = found["expiring"][start : start + PAGE]
+    coming = [one for one in found["expiring"] if one["days"] > 0]
+    over = [one for one in found["expiring"] if one["days"] <= 0]
+    part = coming[start : start + PAGE]
     months = [
         {"month": month, "rows": list(rows)}
         for month, rows in groupby(part, key=lambda one: str(one["effective_to"])[:7])
     ]
-    soon = {
-        step: sum(one["reminder"] == step and one["days"] > 0 for one in found["expiring"] if one["days"] <= 30)
-        for step in (30, 7, 1)
-    }
+    soon = {step: sum(one["reminder"] == step for one in coming if one["days"] <= 30) for step in (30, 7, 1)}
     return kb_page(
         request,
         "kb/due.html",
         "due",
         months=months,
-        total=len(found["expiring"]),
-        ended=sum(one["days"] <= 0 for one in found["expiring"]),
+        total=len(coming),
+        ended=len(over),
+        over=over[:PAGE],
         soon=soon,
         asked=found["asked"][:PAGE],
         units=found["units"],
         limit=found["update_days"],
         reminded=reminded(state.engine, since=now - timedelta(days=30)),
         day=found["day"],
-        next=start + PAGE if start + PAGE < len(found["expiring"]) else None,
+        next=start + PAGE if start + PAGE < len(coming) else None,
     )
 
 

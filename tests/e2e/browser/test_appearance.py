@@ -38,6 +38,8 @@ def morning(service: tuple[Settings, str], chromium: Browser) -> Iterator[Site]:
 def ready(page: Page, name: str) -> None:
     if name in ("workbench", "refusable", "doubtful"):
         expect(page.locator("#similar")).not_to_contain_text("正在比较")
+    if name == "doubtful":
+        expect(page.locator(".right")).to_contain_text("疑难：")
     if name == "refusable":
         page.keyboard.press("r")
         expect(page.locator("#refuse")).to_be_visible()

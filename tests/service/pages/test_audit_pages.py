@@ -145,8 +145,9 @@ def test_verification_from_the_page(bench: TestClient, desk: Settings, morning: 
     assert "条完整" in page and "个检查点一致" in page
 
     engine = make_engine(desk.url)
-    with engine.begin() as connection, writable(connection, "decisions"):
-        edit = "UPDATE decisions SET record = record || ' ' WHERE decision_id = :id"
+    with engine.begin() as connection:
+        writable(connection, "decisions")
+        edit = "UPDATE decisions SET record = CAST(record || ' ' AS BLOB) WHERE decision_id = :id"
         connection.execute(text(edit), {"id": morning["A-2"]})
     engine.dispose()
     state = verified(bench, desk)
