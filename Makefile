@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PORT ?=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install serve test test-pg test-slow soak bench quality lock lint clean-venv
+.PHONY: help install serve test test-e2e test-pg audit-deps test-slow soak bench quality lock lint clean-venv
 
 help: ## 显示这份说明
 	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ test: ## 全部检查：格式、类型、房间边界、测试与覆盖率
 	@sh tools/install.sh dev
 	@$(BIN)/zhipai setup
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest -m "not slow" --ignore=tests/e2e/browser --ignore=tests/postgres --cov --cov-report=term:skip-covered
 
 lint: ## 只做静态检查
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -42,6 +42,12 @@ test-pg: ## 在 PostgreSQL 上测试：没有就从 Debian 的软件包安装，
 	@POSTGRES_OPTIONS='-c fsync=off' sh tools/postgres.sh run $(BIN)/python -m pytest tests/postgres
 	@POSTGRES_OPTIONS='-c fsync=off' sh tools/postgres.sh run $(BIN)/python -m pytest -p tests.postgres.everywhere -m "not slow" $$(cat tests/postgres/also.txt)
 
+test-e2e: ## 浏览器测试：没有 Chromium 和中文字体就从 Debian 的软件包安装
+	@sh tools/install.sh dev
+	@$(BIN)/zhipai setup
+	@sh tools/chromium.sh
+	@$(BIN)/python -m pytest tests/e2e/browser
+
 soak: ## 持续混合负载十五分钟，印出 docs/soak.md 的数字；短的：make soak MINUTES=3
 	@sh tools/install.sh dev
 	@$(BIN)/zhipai setup
@@ -56,6 +62,10 @@ quality: ## 重新测量并生成 docs/quality.md（需要真实数据，要训�
 	@sh tools/install.sh
 	@$(BIN)/zhipai setup
 	@nice -n 5 $(BIN)/zhipai quality
+
+audit-deps: ## 查依赖的已知漏洞（要能连到有漏洞数据的索引）
+	@sh tools/install.sh dev
+	@$(BIN)/python tools/audit_deps.py
 
 lock: ## 更新两份锁文件（改了 pyproject.toml 之后）
 	@sh tools/lock.sh

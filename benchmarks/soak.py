@@ -30,6 +30,7 @@ from sqlalchemy import select
 
 from benchmarks.common import city_texts, own_home, percentile
 from benchmarks.server import Service, zhipai
+from service.audit.keys import KeyStore
 from service.audit.verify import verify_log
 from service.db.engine import make_engine, reading
 from service.db.tables import DECISIONS
@@ -225,7 +226,7 @@ def _steady(service: Service, load: Load, rate: float, seconds: float) -> None:
 def _kept(home: Path, acknowledged: list[str]) -> tuple[bool, int, int]:
     """Whether the log is whole, how long it is, and how many acknowledged decisions it lacks."""
     engine = make_engine(f"sqlite:///{home / 'zhipai.db'}")
-    report = verify_log(engine, keys=[])
+    report = verify_log(engine, keys=KeyStore(home / "keys").public_keys())
     with reading(engine) as connection:
         found = set(connection.execute(select(DECISIONS.c.decision_id)).scalars())
     engine.dispose()

@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 from datetime import datetime
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import Engine
 
@@ -38,6 +39,8 @@ register(
 FOLDER, STATE, LOCK = "audit-verify", "state.json", "lock"
 #: Seconds between two notes of how far it has come.
 EVERY = 0.5
+#: Attempts at a lock that somebody else may only be trying.
+LOOKS = 10
 INTERRUPTED = "验证中断了：进程被停止，没有结果。请重新验证。"
 
 
@@ -47,9 +50,7 @@ def start_verification(engine: Engine, settings: Settings, *, actor: str, at: da
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / LOCK).open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _taken(lock, folder):
                 return
             with reading(engine) as connection:
                 total = size_of(connection)
@@ -87,13 +88,34 @@ def verification_state(settings: Settings) -> dict[str, Any] | None:
         over ``finished_at`` and ``report`` (:meth:`service.audit.report.Report.as_dict`), or ``problem`` (Chinese).
     """
     folder = settings.home / FOLDER
-    running = _is_running(folder)
+    state = _read(folder)
+    if state.get("status") == "running" and not _is_running(folder):
+        # It may have come to its end since it was read.
+        state = _read(folder)
+        if state["status"] == "running":
+            return state | {"status": "failed", "problem": INTERRUPTED}
+    return state or None
+
+
+def _taken(lock: IO[str], folder: Path) -> bool:
+    """Take the lock; False if a verification runs. One that has its outcome holds it for a moment more, until it is gone,
+    and so does whoever looks whether one runs."""
+    for attempt in count():
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if attempt >= LOOKS and _read(folder).get("status") in (None, "running"):
+                return False
+            time.sleep(0.02)
+    return True
+
+
+def _read(folder: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
-    if state["status"] == "running" and not running:
-        return state | {"status": "failed", "problem": INTERRUPTED}
+        return {}
     return state
 
 

@@ -30,6 +30,9 @@ register("E6404", "没有这条决定", "没有编号为“{decision_id}”的�
 register("E6405", "没有可采纳的建议", "这条建议没有推荐单位，不能“采纳”。请用“改派”（override）指定单位并写明理由。")
 
 Action = Literal["accept", "override"]
+# Made once: building a statement costs as much as running it. Nobody asks for the number of a routing.
+_ROUTE = insert(ROUTINGS).inline()
+_TELL = insert(OUTBOX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +149,8 @@ def record_decision(
         },
         canonical={"proposal": stored.canonical.encode(), "context": stored.context.encode()},
     )
-    connection.execute(
-        insert(ROUTINGS).values(
-            order_id=order_id, decision_id=decision_id, unit=request.unit, created_at=at.isoformat()
-        )
-    )
+    routing = {"order_id": order_id, "decision_id": decision_id, "unit": request.unit, "created_at": at.isoformat()}
+    connection.execute(_ROUTE, routing)
     order_queue.dispatched(
         connection,
         order_id=order_id,
@@ -160,14 +160,13 @@ def record_decision(
         at=at,
         revision=revision,
     )
-    connection.execute(
-        insert(OUTBOX).values(
-            event_id=f"e-{uuid.uuid4().hex}",
-            decision_id=decision_id,
-            event=_event(decision_id, order_id, request, at),
-            created_at=at.isoformat(),
-        )
-    )
+    event = {
+        "event_id": f"e-{uuid.uuid4().hex}",
+        "decision_id": decision_id,
+        "event": _event(decision_id, order_id, request, at),
+        "created_at": at.isoformat(),
+    }
+    connection.execute(_TELL, event)
     return Recorded(content, repeated=False)
 
 

@@ -25,13 +25,15 @@ BATCH = 2000
 
 @dataclass(frozen=True, slots=True)
 class ImportOrder:
-    """Who imports what and why, for the decision record: ``file`` is its name, ``sha256`` the hash of its bytes."""
+    """Who imports what and why, for the decision record: ``file`` is its name, ``sha256`` the hash of its bytes, ``role``
+    is empty where nobody signed in."""
 
     actor: str
     reason: str = ""
     file: str = ""
     sha256: str = ""
     software: str = ""
+    role: str = ""
 
 
 def import_entries(
@@ -112,6 +114,7 @@ def _import_record(
 ) -> str:
     body: dict[str, Any] = {
         "actor": order.actor,
+        "role": order.role,
         "reason": mask_pii(order.reason).text,
         "file": order.file,
         "file_hash": order.sha256,

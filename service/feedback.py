@@ -1,4 +1,7 @@
-"""The decision log as labels for training: read, joined with returns that another system exported, written as JSONL."""
+"""The decision log as labels for training: what stands of it, joined with returns (退单), written as JSONL.
+
+Returns are those asked for here, and those that another system exported.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,14 @@ from sqlalchemy import Engine, select
 
 from intake.errors import ZhipaiError, register
 from intake.pii import mask_pii
+from service.cases import ACCEPTED, PENDING, REFUSED
 from service.db.engine import reading
 from service.db.tables import DECISIONS
 from service.db.tables_privacy import PERSONAL_DATA
+from service.db.tables_queue import CASES
 from service.privacy.fields import WITHHELD, together
-from training.feedback import Dispatch, Label, Return, labels, outcome_of
+from service.privacy.store import opened
+from training.feedback import Dispatch, Label, Outcome, Return, labels, outcome_of
 
 register(
     "E6321",
@@ -31,6 +37,7 @@ register(
 COLUMNS = ("工单编号", "单位", "退回时间", "理由", "结果")
 #: Rows of the log read at a time.
 PART = 500
+_OUTCOMES: dict[str, Outcome] = {PENDING: "open", ACCEPTED: "agreed", REFUSED: "refused"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +70,8 @@ def write_feedback(engine: Engine, out: Path, *, returns: Path | None = None, ti
     ZhipaiError
         E6321 and E5202 for a bad file of returns; E6004 for the database.
     """
-    sent_back = list(read_returns(returns, time_zone=time_zone)) if returns else []
-    found = labels(read_dispatches(engine), sent_back)
+    sent_back = [*read_cases(engine), *(read_returns(returns, time_zone=time_zone) if returns else ())]
+    found = labels(read_dispatches(engine), sent_back, taken_back=read_taken_back(engine))
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         with part.open("w", encoding="utf-8") as file:
@@ -117,6 +124,31 @@ def read_dispatches(engine: Engine) -> Iterator[Dispatch]:
                 model=record["snapshot"]["model"],
                 order=proposal["order"],
             )
+
+
+def read_taken_back(engine: Engine) -> frozenset[str]:
+    """Ids of the decisions that were taken back (撤销) or whose order came back with consent (退回待派)."""
+    query = select(DECISIONS.c.record).where(DECISIONS.c.kind.in_(("undo", "reopen")))
+    with reading(engine) as connection:
+        return frozenset(json.loads(record)["undoes"] for record in connection.execute(query).scalars())
+
+
+def read_cases(engine: Engine) -> list[Return]:
+    """The returns that units asked for here; without the reason where it was erased."""
+    query = select(CASES.c.case_id, CASES.c.order_id, CASES.c.unit, CASES.c.asked_at, CASES.c.status)
+    with reading(engine) as connection:
+        rows = connection.execute(query.where(CASES.c.kind == "return").order_by(CASES.c.asked_at)).all()
+        written = opened(connection, "shown", [row.case_id for row in rows])
+    return [
+        Return(
+            order_id=row.order_id,
+            unit=row.unit,
+            at=datetime.fromisoformat(row.asked_at),
+            reason=str(written[row.case_id].fields.get("/reason", "")) if row.case_id in written else "",
+            outcome=_OUTCOMES[row.status],
+        )
+        for row in rows
+    ]
 
 
 def read_returns(path: Path, *, time_zone: str) -> Iterator[Return]:

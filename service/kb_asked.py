@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Select, select
 
 from knowledge_base.gaps import Asked
 from service.db.engine import reading
@@ -47,12 +48,12 @@ def _asked(connection: Connection, order_ids: Sequence[str]) -> list[Asked]:
 
 def _part(connection: Connection, order_ids: Sequence[str]) -> Iterable[Asked]:
     newest = select(PROPOSALS.c.order_id, PROPOSALS.c.proposal_id).where(PROPOSALS.c.order_id.in_(order_ids))
-    proposals = dict(connection.execute(newest.order_by(PROPOSALS.c.created_at)).tuples().all())
+    proposals = _pairs(connection, newest.order_by(PROPOSALS.c.created_at))
     texts = opened(connection, "shown", list(proposals.values()))
     routed = select(ROUTINGS.c.order_id, ROUTINGS.c.unit).where(ROUTINGS.c.order_id.in_(order_ids))
-    units = dict(connection.execute(routed.order_by(ROUTINGS.c.routing_id)).tuples().all())
+    units = _pairs(connection, routed.order_by(ROUTINGS.c.routing_id))
     told = select(REPLIES.c.order_id, REPLIES.c.reply_id).where(REPLIES.c.order_id.in_(order_ids))
-    replies = dict(connection.execute(told.order_by(REPLIES.c.created_at)).tuples().all())
+    replies = _pairs(connection, told.order_by(REPLIES.c.created_at))
     written = opened(connection, "shown", list(replies.values()))
     for order_id in order_ids:
         proposal = proposals.get(order_id, "")
@@ -61,3 +62,8 @@ def _part(connection: Connection, order_ids: Sequence[str]) -> Iterable[Asked]:
         said = str(written[reply].fields.get("/reply", "")) if reply in written else ""
         if text:
             yield Asked(order_id, text, units.get(order_id, ""), said)
+
+
+def _pairs(connection: Connection, query: Select[Any]) -> dict[str, str]:
+    """The first column → the second; of several rows the last."""
+    return {row[0]: row[1] for row in connection.execute(query)}

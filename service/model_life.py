@@ -44,11 +44,12 @@ SAME_TEST = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Mover:
-    """Who moves an alias, why, and whether the checks are to be passed over."""
+    """Who moves an alias, why, whether the checks are to be passed over, and in which role (empty: nobody signed in)."""
 
     actor: str
     reason: str = ""
     force: bool = False
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ def _body(action: str, mover: Mover, version: Version, current: Version | None, 
     return {
         "action": action,
         "actor": mover.actor,
+        "role": mover.role,
         "reason": mask_pii(mover.reason.strip()).text,
         "forced": bool(mover.force and found.failing),
         "version": version.version,

@@ -159,11 +159,13 @@ def attach_backtest(path: Path, pack: RulePack) -> Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Who publishes, why, from when on. An ``effective_from`` of None means: at once."""
+    """Who publishes, why, from when on, and in which role (empty: nobody signed in). An ``effective_from`` of None means:
+    at once."""
 
     actor: str
     reason: str
     effective_from: datetime | None = None
+    role: str = ""
 
 
 def publish(
@@ -202,6 +204,7 @@ def publish(
         standing = _check_start(connection, pack, start, at)
         body = {
             "actor": order.actor.strip(),
+            "role": order.role,
             "reason": mask_pii(order.reason.strip()).text,
             "pack": pack.name,
             "version": pack.id,

@@ -19,7 +19,6 @@ from intake.errors import ZhipaiError, register
 from intake.order import WorkOrder
 from service.db.engine import reading
 from service.db.tables import DECISIONS, PROPOSALS, WORK_ORDERS
-from service.kb_watch import LARGE
 from service.privacy.fields import WITHHELD, together
 from service.privacy.store import filed_orders, is_open, opened
 from service.replay_diff import TOLERANCE, Difference, changed_context, changes, differences
@@ -196,8 +195,7 @@ def replay(subject: Subject, finder: Finder, *, tolerance: float = TOLERANCE) ->
     environment = changed_context(subject.context, _context(finder, subject.context, found))
     told: list[Difference] = []
     if rfc8785.dumps(then) != rfc8785.dumps(now):
-        large = found.knowledge is not None and len(found.knowledge.entries) > LARGE
-        told = [_explained(one, environment, large) for one in differences(then, now, tolerance=tolerance)]
+        told = [_explained(one, environment) for one in differences(then, now, tolerance=tolerance)]
     return Replay(
         subject=subject,
         differences=tuple(told),
@@ -241,14 +239,9 @@ def _context(finder: Finder, then: Mapping[str, Any] | None, found: Found) -> di
     return context_of(finder.encoder.id, gazetteer)
 
 
-def _explained(one: Difference, environment: list[str], large: bool) -> Difference:
+def _explained(one: Difference, environment: list[str]) -> Difference:
     if environment:
         return replace(one, why="当时与现在的环境不同：" + "；".join(environment))
-    if large and one.path.startswith("/entries"):
-        return replace(
-            one,
-            why=f"知识库超过 {LARGE} 条：当时的索引是在旧索引上改的，词的稀有程度还没有重算，与重建的索引有细微差别",
-        )
     if one.within:
         return replace(one, why="末位不同，在容差内")
     return replace(one, why="原因不明：快照与环境都相同。请连同这份结果报给维护者")

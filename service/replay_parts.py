@@ -187,8 +187,8 @@ class Finder:
                 tried.add(state)
                 if knowledge_id((contents[key] for key in state), self.encoder.id) == wanted:
                     entries = _entries(connection, state)
-                    cached = self.current.knowledge.vectors if self.current is not None else None
-                    return index_of(self.settings, entries, self.encoder, cached=cached), ""
+                    near = self.current.knowledge if self.current is not None else None
+                    return index_of(self.settings, entries, self.encoder, near=near), ""
         return None, "条目的版本都在，但没有哪一刻的条目与这个编号相符（编码器换过，或条目被改动）"
 
 

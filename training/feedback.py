@@ -7,7 +7,7 @@ itself: who accepts a suggestion leans on it, so that an accepted one weighs les
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -71,7 +71,8 @@ class Label:
     Parameters
     ----------
     label : str
-        The unit that it stayed with; empty while that is open (returned with consent and not sent on, or return open).
+        The unit that it stayed with; empty while that is open (taken back or returned with consent and not sent on, or
+        return open).
     weight : float
         0 with an empty label.
     basis : str
@@ -123,11 +124,19 @@ def outcome_of(word: str, order_id: str) -> Outcome:
     return found
 
 
-def labels(dispatches: Iterable[Dispatch], returns: Iterable[Return] = ()) -> list[Label]:
+def labels(
+    dispatches: Iterable[Dispatch], returns: Iterable[Return] = (), *, taken_back: Collection[str] = ()
+) -> list[Label]:
     """One label for each order that was decided, by number.
 
     The last decision counts. A return concerns it when it came from the unit that was chosen, after the decision; an
     agreed return of an earlier unit stays as a unit that it is not. A return for an order without a decision is left out.
+
+    Parameters
+    ----------
+    taken_back : collection of str
+        Ids of decisions that do not stand any more. An order whose last decision is one of them has no label: what went
+        before was taken back too, or it could not have been decided again.
     """
     decided: dict[str, list[Dispatch]] = defaultdict(list)
     for dispatch in dispatches:
@@ -136,17 +145,21 @@ def labels(dispatches: Iterable[Dispatch], returns: Iterable[Return] = ()) -> li
     for one in returns:
         sent_back[one.order_id].append(one)
     return [
-        _label(sorted(decided[order_id], key=lambda one: one.at), sorted(sent_back[order_id], key=lambda one: one.at))
+        _label(
+            sorted(decided[order_id], key=lambda one: one.at),
+            sorted(sent_back[order_id], key=lambda one: one.at),
+            taken_back,
+        )
         for order_id in sorted(decided)
     ]
 
 
-def _label(dispatches: list[Dispatch], returns: list[Return]) -> Label:
+def _label(dispatches: list[Dispatch], returns: list[Return], taken_back: Collection[str]) -> Label:
     last = dispatches[-1]
     of_last = [one for one in returns if one.unit == last.unit and one.at >= last.at]
     agreed = tuple(dict.fromkeys(one.unit for one in returns if one.outcome == "agreed"))
     basis: Literal["accepted", "overridden", "return_refused", "open"]
-    if of_last and of_last[-1].outcome != "refused":
+    if last.decision_id in taken_back or (of_last and of_last[-1].outcome != "refused"):
         basis, weight = "open", 0.0
     elif of_last:
         basis, weight = "return_refused", CONFIRMED

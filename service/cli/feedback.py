@@ -29,5 +29,5 @@ def feedback(
         return
     typer.echo(
         f"决定过的工单 {summary.orders} 条，有标签 {summary.labelled} 条：采纳 {summary.accepted}，改派 {summary.overridden}，"
-        f"退单被驳回后留下 {summary.return_refused}；退单未了结 {summary.open} 条，没有标签。结果：{out}"
+        f"退单被驳回后留下 {summary.return_refused}；撤销、退回后没有再派或退单未了结 {summary.open} 条，没有标签。结果：{out}"
     )

@@ -49,13 +49,17 @@ D = DELIVERIES.c
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """Who does what to which events of a target, and why. No ``decision_ids``: every dead letter (at most 1,000)."""
+    """Who does what to which events of a target, and why. No ``decision_ids``: every dead letter (at most 1,000).
+
+    ``role`` is empty where nobody signed in.
+    """
 
     action: Action
     target: str
     actor: str
     reason: str
     decision_ids: Sequence[str] = ()
+    role: str = ""
 
 
 def listed(engine: Engine, *, target: str = "", states: Sequence[str] = (), limit: int = 100) -> list[dict[str, Any]]:
@@ -95,6 +99,7 @@ def act(engine: Engine, wanted: ByHand, *, software: str, at: datetime) -> dict[
         _check(wanted, rows, allowed)
         body: dict[str, Any] = {
             "actor": wanted.actor,
+            "role": wanted.role,
             "action": wanted.action,
             "reason": mask_pii(wanted.reason.strip()).text,
             "target": wanted.target,

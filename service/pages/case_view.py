@@ -16,7 +16,7 @@ from service.pages.order_view import STATES, TONES
 
 #: Tone of an answer of the rules to a request.
 ANSWER_TONES = {
-    "forbidden": "bad", "escalated": "warn", "redirected": "warn", "required": "good", "warned": "warn",
+    "forbidden": "bad", "escalated": "warn", "redirected": "warn", "required": "info", "warned": "warn",
     "advised": "info", "allowed": "good", "silent": "",
 }  # fmt: skip
 #: What an answer means for the one who asked and the one who reviews.

@@ -41,7 +41,7 @@ def check(request: Request, _: Promoter, number: Number) -> Response:
 def promote(request: Request, actor: Promoter, number: Number, reason: Reason = "") -> Response:
     """Check once more and put the version in force; E5107 with the failing lines where a check fails."""
     state, now = runtime(request), moment(request)
-    mover = Mover(named(actor, actor.name), _reason(reason))
+    mover = _mover(actor, reason)
     with _alone:
         promote_version(state.settings, number, mover=mover, at=now, encoder=state.snapshot.encoder).require()
     state.wake()
@@ -59,12 +59,12 @@ def rollback(
         now_in_force = f"现行的是版本 {current.version}" if current else "没有现行的版本"
         raise ZhipaiError("E7986", {"what": "现行的模型", "now": now_in_force})
     with _alone:
-        moved = rollback_version(state.settings, mover=Mover(named(actor, actor.name), _reason(reason)), at=now)
+        moved = rollback_version(state.settings, mover=_mover(actor, reason), at=now)
     state.wake()
     return go_to(request, f"/models?done={moved.version.version}")
 
 
-def _reason(text: str) -> str:
-    if len(text.strip()) < LEAST:
+def _mover(actor: Actor, reason: str) -> Mover:
+    if len(reason.strip()) < LEAST:
         raise ZhipaiError("E7985", {"field": "理由", "problem": f"至少写 {LEAST} 个字，会记入决定日志"})
-    return text
+    return Mover(named(actor, actor.name), reason, role=actor.role_for("model.promote"))

@@ -145,7 +145,7 @@ def publish_now(
     record = publish(
         state.engine,
         candidate,
-        Order(named(actor, actor.name), reason, start),
+        Order(named(actor, actor.name), reason, start, actor.role_for("rules.publish")),
         backtest=_attached(state, backtest, found),
         software=SOFTWARE,
         at=now,

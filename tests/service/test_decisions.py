@@ -269,9 +269,9 @@ def test_connection_cut_in_the_middle_leaves_nothing(stored, monkeypatch) -> Non
         return told
 
     monkeypatch.setattr("service.decisions.append_record", append_and_cut)
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(ZhipaiError) as caught:
         run()
-    assert "closed" in str(caught.value)
+    assert caught.value.code == "E6011"
     monkeypatch.undo()
     engine.dispose()
     assert counts(engine) == (0, 0, 0)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +19,15 @@ from service import clock
 from service.db.engine import make_engine
 from service.decisions import DecisionRequest, decide
 from service.feedback import write_feedback
+from service.order_life import Step, undo
 from service.orders import store_proposal
 from service.settings import Settings
 from service.snapshot import Snapshot
 from service.triage import propose
+from tests.service.pages.conftest import NOW, SMOKE, engine, filed
+from tests.service.test_cases import Office, office, send
 
+__all__ = ["engine", "filed", "office", "send"]
 TEXTS = ("锦绣家园从早上八点开始停水，电话13800001111", "沿江路一整排路灯不亮")
 
 
@@ -70,6 +78,31 @@ def test_returns_of_another_system(decided: tuple[Settings, list[str]], tmp_path
     first = json.loads(out.read_text(encoding="utf-8").splitlines()[0])
     assert (first["label"], first["not_units"]) == ("", [chosen[0]])
     assert "13800001111" not in str(first["return_reasons"])
+
+
+def test_what_units_returned_here_and_what_was_taken_back(
+    office: Office, send: Callable[..., str], filed: Callable[..., Any], tmp_path: Path
+) -> None:
+    def now() -> tuple[str, str, list[str]]:
+        write_feedback(office.engine, tmp_path / "l.jsonl", time_zone="Asia/Shanghai")
+        lines = (tmp_path / "l.jsonl").read_text(encoding="utf-8").splitlines()
+        (row,) = [json.loads(line) for line in lines]
+        return row["label"], row["basis"], row["not_units"]
+
+    assert now() == (office.unit, "accepted", [])
+    case = office.ask(at=NOW - timedelta(minutes=50))
+    assert now() == ("", "open", []), "退单还没有结论"
+    office.review(case, "refuse", at=NOW - timedelta(minutes=45))
+    assert now() == (office.unit, "return_refused", [])
+    office.review(office.ask(at=NOW - timedelta(minutes=40)), at=NOW - timedelta(minutes=35))
+    assert now() == ("", "open", [office.unit]), "同意退回，还没有再派"
+    proposal = filed(SMOKE, order_id="o-1", order_type="投诉", at=NOW - timedelta(hours=2))
+    other = proposal.units[1]["unit"]
+    decision = send(proposal, unit=other, at=NOW - timedelta(minutes=20))
+    assert now() == (other, "overridden", [office.unit])
+    step = Step("o-1", "paidan", "dispatcher", "派错了", uuid.uuid4().hex)
+    undo(office.engine, step, decision_id=decision, software="test", request_id="r", at=NOW)
+    assert now() == ("", "open", [office.unit]), "撤销的派单不是标签"
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,16 @@ def test_sent_again_to_the_unit_that_returned_it() -> None:
     assert (found.label, found.not_units) == ("甲局", ())
 
 
+def test_what_was_taken_back_is_no_label_and_what_came_after_is() -> None:
+    first, second = sent("甲局"), sent("乙局", hours=2)
+    (undone,) = labels([first], taken_back={first.decision_id})
+    assert (undone.label, undone.basis, undone.weight) == ("", "open", 0.0)
+    (after,) = labels([first, second], taken_back={first.decision_id})
+    assert (after.label, after.basis, after.not_units) == ("乙局", "overridden", ())
+    (twice,) = labels([first, second], taken_back={first.decision_id, second.decision_id})
+    assert twice.label == "", "前一次也是收回了才能再派"
+
+
 def test_orders_keep_apart_and_a_return_without_a_decision_is_left_out() -> None:
     found = labels(
         [sent("甲局", order_id="2"), sent("乙局", order_id="1")],
