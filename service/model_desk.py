@@ -21,7 +21,7 @@ from training.figures import at_coverage, reliability
 from training.frozen import KeyedAnswers
 from training.metrics import Answers, coverage_at, ece, macro_f1, top, worst_units
 from training.plots import confusions
-from training.publish import ANSWERS
+from training.publish import ANSWERS, CURVE
 
 #: Moves that are listed, the newest first.
 MOST = 50
@@ -94,9 +94,14 @@ def moves(engine: Engine, *, version: str = "", most: int = MOST) -> list[dict[s
     return [record for record in records if not version or record["version"] == version]
 
 
-def learning_curve_of(settings: Settings) -> dict[str, Any] | None:
-    """The learning curve that ``zhipai quality`` measured last; None where it did not."""
-    return _read(settings.home / "quality" / "learning_curve.json")
+def learning_curve_of(settings: Settings, one: Registered) -> tuple[dict[str, Any] | None, bool]:
+    """A learning curve and whether it is the version's own (``zhipai train --curve``); else the one that
+    ``zhipai quality`` measured last, None where it did not."""
+    own = _read(one.kept / CURVE)
+    if own is not None:
+        return own, True
+    measured = _read(settings.home / "quality" / "learning_curve.json")
+    return (measured["result"] if measured else None), False
 
 
 def data_card_of(one: Registered) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from typing import Any
 from intake.errors import ZhipaiError
 from intake.gazetteer import Gazetteer
 from intake.mapping import Mapping
-from intake.readers import read_orders
+from intake.readers import Row, read_orders
 from intake.unit import UnitDirectory
 from models.encoder import Encoder
 from models.progress import Progress
@@ -25,11 +25,16 @@ from training.compare import answer, unseen
 from training.dataset import TrainingSet, training_set
 from training.evaluate import Evaluation, measure
 from training.frozen import latest, row_keys
+from training.learning_curve import learning_curve
 from training.publish import Beside, publish
 from training.registry import Registry, champion
 from training.train import TrainConfig, fit_ranker, train, train_and_evaluate
 
 CITY_MAPPING = ROOT / "datasets" / "mappings" / "city.yaml"
+#: Labelled orders at which a learning curve is read; what lies beyond the data is read at all of it.
+CURVE_SIZES = (100, 250, 500, 1000, 2000, 4000, 8000)
+#: A file of orders and the mapping of its columns.
+Source = tuple[Path, Mapping]
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Outcome:
         counts = self.dataset.counts
         return {
             "rows": counts.read,
+            "replaced": counts.read - counts.errors - counts.without_unit - counts.unknown_unit - counts.kept,
             "usable": counts.kept,
             "errors": counts.errors,
             "without_unit": counts.without_unit,
@@ -64,17 +70,60 @@ class Outcome:
 
 
 def read_training_set(
-    settings: Settings, orders: Path, mapping: Mapping, *, own_city: bool | None = None
+    settings: Settings,
+    orders: Path,
+    mapping: Mapping,
+    *,
+    own_city: bool | None = None,
+    more: Sequence[Source] = (),
+    directory: UnitDirectory | None = None,
 ) -> TrainingSet:
     """The orders of a file as a training set, with the directory that the mapping names beside them.
 
     The gazetteer of the settings is used for the bundled city only (``own_city``, by default: whether the file lies in
     its folder): another city's place names would be resolved to districts that it does not have.
+
+    Parameters
+    ----------
+    more : sequence of (Path, Mapping)
+        Further files of the same city. An order that stands in several counts once, as the last of them has it: labels
+        that decisions and returns taught replace those of the first dispatch.
+    directory : UnitDirectory, optional
+        Instead of the one beside the orders.
     """
     if own_city is None:
         own_city = orders.resolve().parent == settings.city.resolve()
     gazetteer = load_gazetteer(settings) if own_city else Gazetteer.empty()
-    return training_set(read_orders(orders, mapping), gazetteer=gazetteer, directory=mapping.directory_for(orders))
+    if directory is None:
+        beside = (columns.directory_for(path) for path, columns in ((orders, mapping), *more))
+        directory = next((found for found in beside if found is not None), None)
+    if not more:
+        return training_set(read_orders(orders, mapping), gazetteer=gazetteer, directory=directory)
+    rows, replaced = _last_of_each([(orders, mapping), *more])
+    found = training_set(rows, gazetteer=gazetteer, directory=directory)
+    return replace(found, counts=replace(found.counts, read=found.counts.read + replaced))
+
+
+def _last_of_each(sources: Sequence[Source]) -> tuple[list[Row], int]:
+    """The rows of all files in their order, less those whose order has a unit in a later file; how many those are.
+
+    A row that replaces another takes over its group of repeated orders where it names none, so that none leaks.
+    """
+    files = [list(read_orders(path, columns)) for path, columns in sources]
+    groups = {row.order.order_id: row.order.group for rows in files for row in rows if row.order and row.order.group}
+    kept: list[list[Row]] = []
+    later: set[str] = set()
+    for rows in reversed(files):
+        kept.append([row for row in rows if row.order is None or row.order.order_id not in later])
+        later |= {row.order.order_id for row in rows if row.order and row.order.order_id and row.order.unit}
+    found = [_grouped(row, groups) for rows in reversed(kept) for row in rows]
+    return found, sum(map(len, files)) - len(found)
+
+
+def _grouped(row: Row, groups: dict[str, str]) -> Row:
+    if row.order is None or row.order.group or not (group := groups.get(row.order.order_id, "")):
+        return row
+    return replace(row, order=replace(row.order, group=group))
 
 
 def read_test_set(orders: Path, mapping: Mapping, directory: UnitDirectory) -> TrainingSet:
@@ -101,16 +150,26 @@ def train_and_register(
     progress: Progress,
     config: TrainConfig | None = None,
     mover: Mover | None = None,
+    more: Sequence[Source] = (),
+    directory: UnitDirectory | None = None,
+    with_curve: bool = False,
 ) -> Outcome:
     """Train on a file, evaluate on the frozen test, register as challenger, and make it champion if asked.
 
     The frozen test of the source is used again where it fits the data, else it is made of a grouped hold-out. A
     promotion passes the checks of :mod:`training.promotion`; one that is refused leaves a registered challenger.
+
+    Parameters
+    ----------
+    more, directory
+        Those of :func:`read_training_set`. The source is that of the first file.
+    with_curve : bool
+        Measure besides what more labels would buy (:mod:`training.learning_curve`) and keep it with the version.
     """
     if promote:
         ready_to_record(settings)
     registry = Registry(settings.mlruns)
-    dataset = read_training_set(settings, orders, mapping)
+    dataset = read_training_set(settings, orders, mapping, more=more, directory=directory)
     frozen = latest(registry.store, dataset, source=mapping.name)
     encoder = load_encoder(settings)
     dataset = replace(dataset, vectors=encoder.encode(dataset.texts, progress=progress))
@@ -123,8 +182,10 @@ def train_and_register(
         progress=progress,
         held=frozen.held(dataset) if frozen else None,
     )
+    curve = learning_curve(trained.dataset, sizes=CURVE_SIZES, progress=progress) if with_curve else None
     beside = _beside(registry, dataset, trained.held, encoder, at, progress)
-    version = publish(registry, trained, at=at, source=mapping.name, beside=beside)
+    tags = {"zhipai.files": "、".join(path.name for path, _ in ((orders, mapping), *more))}
+    version = publish(registry, trained, at=at, source=mapping.name, tags=tags, beside=beside, curve=curve)
     registry.promote(version.version, alias=CHALLENGER)
     refused: tuple[str, ...] = ()
     if promote:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -17,14 +18,16 @@ from models.files import scratch
 from training.card import data_card, model_card
 from training.champion import SOURCE
 from training.evaluate import Evaluation
+from training.figures import curve_points
 from training.frozen import FrozenTest, KeyedAnswers, row_keys
-from training.plots import draw
+from training.plots import chinese_font, draw, draw_curves
 from training.registry import Registry, Version
 from training.train import Trained
 
 ANSWERS = "frozen_answers.npz"
 CHAMPION_ANSWERS = "champion_answers.npz"
 FROZEN = "frozen_test.json"
+CURVE = "learning_curve.json"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ def publish(
     tags: Mapping[str, str] | None = None,
     files: Mapping[str, str] | None = None,
     beside: Beside | None = None,
+    curve: Mapping[str, Any] | None = None,
 ) -> Version:
     """Save the ranker aside, write its card, plots, frozen test and answers, and register all. Nothing is promoted.
 
@@ -56,6 +60,8 @@ def publish(
     files : mapping, optional
         Name -> content of an input of the run (the mapping) whose SHA-256 the run keeps.
     beside : Beside, optional
+    curve : mapping, optional
+        From :func:`training.learning_curve.learning_curve` on the same orders: kept as it is, and drawn.
     """
     frozen = FrozenTest.of(trained.dataset, trained.held, source=source)
     data = data_card(trained.dataset, source=source, files=files or {})
@@ -71,6 +77,9 @@ def publish(
         _write(kept / "run.yaml", yaml.safe_dump(_run(trained, source), allow_unicode=True, sort_keys=False))
         _write(kept / "environment.json", json.dumps(environment(), ensure_ascii=False, indent=1))
         draw(kept / "plots", trained.measured.answers)
+        if curve is not None:
+            _write(kept / CURVE, json.dumps(curve, ensure_ascii=False, indent=1))
+            draw_curves(kept / "plots" / "learning_curve.svg", curve_points(curve), font=chinese_font())
         made = registry.register(
             folder,
             params=trained.config.as_params()

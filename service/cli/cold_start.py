@@ -34,8 +34,14 @@ def cold(
     keep: bool = typer.Option(True, "--register/--no-register", help="是否登记；上线另用 zhipai promote。"),
     as_json: bool = JSON_OPTION,
 ) -> None:
+    run_cold_start(units, orders, Mapping.from_file(existing(mapping)) if mapping else None, keep=keep, as_json=as_json)
+
+
+def run_cold_start(
+    units: Path | None, orders: Path | None, columns: Mapping | None, *, keep: bool, as_json: bool
+) -> None:
+    """Build, measure, register and tell: for ``zhipai cold-start``, and for ``zhipai train`` without orders."""
     config = settings()
-    columns = Mapping.from_file(existing(mapping)) if mapping else None
     directory = UnitDirectory.from_file(existing(units)) if units else None
     if directory is None and columns is not None and orders is not None:
         directory = columns.directory_for(existing(orders))

@@ -8,9 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from intake.errors import ZhipaiError, register
 from intake.mapping import Mapping
+from intake.unit import UnitDirectory
 from service import clock
 from service.cli import labels, predict, promotion, quality, watch
+from service.cli.cold_start import run_cold_start
 from service.cli.common import JSON_OPTION, existing, print_json
 from service.cli.json_path import JSON_PATH_OPTION, JsonPathCommand, put_json
 from service.cli.progress import steps
@@ -19,6 +22,13 @@ from service.settings import settings
 from service.training import Outcome, evaluate_elsewhere, evaluate_own_split, train_and_register
 from training.config import TrainConfig
 from training.registry import Registry
+
+register(
+    "E7707",
+    "工单与映射对不上",
+    "给了 {orders} 份工单、{mappings} 份列对应关系。每个 --orders 要有自己的 --mapping，次序相同；或都用同一个 --mapping。",
+)
+register("E7708", "没有可学的", "请用 --orders 和 --mapping 给出历史工单；还没有工单时，用 --units 给出单位名录。")
 
 ORDERS = typer.Option(..., "--orders", "--train", help="历史工单：.csv .xlsx .jsonl")
 MAPPING = typer.Option(..., "--mapping", help="列对应关系（YAML），说明哪一列是承办单位")
@@ -41,22 +51,36 @@ def add_to(app: typer.Typer) -> None:
 
 
 def train(
-    orders: Path = ORDERS,
-    mapping: Path = MAPPING,
+    orders: list[Path] = typer.Option([], "--orders", "--train", help="历史工单：.csv .xlsx .jsonl；可写几次"),
+    mapping: list[Path] = typer.Option([], "--mapping", help="列对应关系（YAML）；每个 --orders 一个，或共用一个"),
+    units: Path | None = typer.Option(
+        None, "--units", help="单位名录（.yaml、.json），代替与工单放在一起的；没有 --orders 时只凭它建冷启动模型"
+    ),
     config: Path | None = CONFIG,
     keep_champion: bool = typer.Option(False, "--no-promote", help="只登记为 challenger，不上线。"),
+    curve: bool = typer.Option(
+        False, "--curve", help="另测学习曲线（再标多少能换来什么），与模型存在一起；多用几分钟。"
+    ),
     as_json: bool = JSON_OPTION,
 ) -> None:
+    if not orders:
+        if units is None or mapping:
+            raise ZhipaiError("E7708")
+        run_cold_start(units, None, None, keep=True, as_json=as_json)
+        return
+    first, *more = _sources(orders, mapping)
     chosen = settings()
     with steps(quiet=as_json) as progress:
         outcome = train_and_register(
             chosen,
-            existing(orders),
-            Mapping.from_file(existing(mapping)),
+            *first,
             at=clock.now(chosen.time_zone),
             promote=not keep_champion,
             progress=progress,
             config=_recipe(config),
+            more=more,
+            directory=UnitDirectory.from_file(existing(units)) if units else None,
+            with_curve=curve,
         )
     if as_json:
         print_json(outcome.as_dict())
@@ -64,6 +88,16 @@ def train(
         say_outcome(outcome)
     if outcome.refused:
         raise typer.Exit(4)
+
+
+def _sources(orders: list[Path], mappings: list[Path]) -> list[tuple[Path, Mapping]]:
+    """Each file with its mapping; E7707 unless there is one for each, or one for all."""
+    if len(mappings) not in (1, len(orders)):
+        raise ZhipaiError("E7707", {"orders": len(orders), "mappings": len(mappings)})
+    columns = [Mapping.from_file(existing(path)) for path in mappings]
+    if len(columns) == 1:
+        columns *= len(orders)
+    return [(existing(path), one) for path, one in zip(orders, columns, strict=True)]
 
 
 def evaluate(
@@ -103,6 +137,7 @@ def say_outcome(outcome: Outcome) -> None:
     typer.echo(
         f"工单 {figures['rows']} 行：可用 {figures['usable']}，有错误 {figures['errors']}，"
         f"没有单位 {figures['without_unit']}，单位不在名录 {figures['unknown_unit']}"
+        + (f"，以后一份文件为准的 {figures['replaced']}" if figures["replaced"] else "")
     )
     typer.echo(f"评测：{figures['n']} 条，{figures['units']} 个单位，训练用时 {figures['train_seconds']:.0f} 秒")
     table = Table()

@@ -70,7 +70,7 @@ def version(request: Request, actor: Reader, number: Number) -> Response:
     state = runtime(request)
     one = find_registered(state.settings, number)
     evidence = evidence_of(one)
-    measured = learning_curve_of(state.settings)
+    measured, own_curve = learning_curve_of(state.settings, one)
     return page(
         request,
         "models/version.html",
@@ -81,7 +81,8 @@ def version(request: Request, actor: Reader, number: Number) -> Response:
         names=NAMES,
         evidence=evidence,
         charts=_charts(evidence) if evidence else [],
-        curve=curve(measured["result"]) if measured else None,
+        curve=curve(measured) if measured else None,
+        own_curve=own_curve,
         card=data_card_of(one),
         moves=moves(state.engine, version=number),
         states=STATES,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,36 +16,52 @@ from tests.postgres.server import fresh_database
 make_engine = engine_module.make_engine
 
 
-@cache
+#: A file that stands for a database begins with this; its name follows. So a copy of the file is a copy of the database.
+MARK = b"zhipai-test-postgres:"
+_known: dict[Path, str] = {}
+
+
 def address_of(path: Path) -> str:
-    """The address that stands for a SQLite file; rows that the file holds already are carried over."""
-    url = fresh_database("t_" + hashlib.sha256(str(path).encode()).hexdigest()[:16])
-    if not path.is_file():
-        return url
-    file = sa.create_engine(f"sqlite:///{path}")
-    engine = make_engine(url)
-    with file.connect() as here:
-        upgrade(engine, here.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one())
-        _carry(here, engine)
-    engine.dispose()
-    file.dispose()
+    """The address that stands for a SQLite file; the rows of a real one, or of the database of a copied mark, are there."""
+    name = "t_" + hashlib.sha256(str(path).encode()).hexdigest()[:16]
+    content = path.read_bytes() if path.is_file() else b""
+    marked = content.removeprefix(MARK).decode() if content.startswith(MARK) else ""
+    if path in _known and marked in ("", name):
+        return _known[path]
+    _known[path] = url = fresh_database(name, template=marked or "template1")
+    if content and not marked:
+        _carry(path, url)
+    elif path.parent.is_dir():
+        path.write_bytes(MARK + name.encode())
     return url
 
 
-def _carry(here: sa.Connection, engine: sa.Engine) -> None:
+def _carry(path: Path, url: str) -> None:
     """Every row, with triggers and foreign keys asleep, as a restore does; then the numbers go on after the last."""
-    with engine.begin() as there:
-        there.exec_driver_sql("SET session_replication_role = replica")
-        for table in Base.metadata.sorted_tables:
-            there.execute(sa.delete(table))
-            rows = [dict(row._mapping) for row in here.execute(sa.select(table))]
-            if rows:
-                there.execute(sa.insert(table), rows)
-            counted = table.autoincrement_column
-            if counted is not None and counted.autoincrement is not False and rows:
-                last = max(row[counted.name] for row in rows)
-                sequence = there.execute(
-                    sa.text("SELECT pg_get_serial_sequence(:t, :c)"), {"t": table.name, "c": counted.name}
-                ).scalar()
-                if sequence:
-                    there.execute(sa.text("SELECT setval(:s, :n)"), {"s": sequence, "n": last})
+    file, engine = sa.create_engine(f"sqlite:///{path}"), make_engine(url)
+    with file.connect() as here:
+        upgrade(engine, here.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one())
+        with engine.begin() as there:
+            there.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            for table in Base.metadata.sorted_tables:
+                _carry_table(here, there, table)
+    engine.dispose()
+    file.dispose()
+
+
+def _carry_table(here: sa.Connection, there: sa.Connection, table: sa.Table) -> None:
+    there.execute(sa.delete(table))
+    rows = [dict(row._mapping) for row in here.execute(sa.select(table))]
+    if not rows:
+        return
+    there.execute(sa.insert(table), rows)
+    counted = table.autoincrement_column
+    sequence = (
+        counted is not None
+        and there.execute(
+            sa.text("SELECT pg_get_serial_sequence(:table, :column)"), {"table": table.name, "column": counted.name}
+        ).scalar()
+    )
+    if sequence:
+        last = max(row[counted.name] for row in rows)
+        there.execute(sa.text("SELECT setval(:sequence, :last)"), {"sequence": sequence, "last": last})

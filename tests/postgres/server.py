@@ -30,6 +30,9 @@ def fresh_database(name: str, *, template: str = "template1") -> str:
     owner = sa.create_engine(url, isolation_level="AUTOCOMMIT")
     with owner.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        # A database that somebody uses cannot be copied.
+        idle = sa.text("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :name")
+        connection.execute(idle, {"name": template})
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
     owner.dispose()
     return url.set(database=name).render_as_string(hide_password=False)
