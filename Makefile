@@ -4,9 +4,10 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?=
+AGAIN ?=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install serve test test-e2e test-pg audit-deps test-slow soak bench quality lock lint clean-venv
+.PHONY: help install serve demo test test-e2e test-pg audit-deps test-slow soak bench quality lock lint clean-venv
 
 help: ## 显示这份说明
 	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  make %-10s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -18,6 +19,10 @@ install: ## 只做准备：虚拟环境、依赖、编码器、数据库、默�
 serve: ## 启动服务（第一次会先完成准备）；换端口：make serve PORT=8001
 	@sh tools/install.sh
 	@exec $(BIN)/zhipai serve $(if $(PORT),--port $(PORT))
+
+demo: ## 用示范城市建一个月的演示数据（在 var/demo，不碰真实数据）并启动；重建：make demo AGAIN=1
+	@sh tools/install.sh
+	@exec $(BIN)/zhipai demo $(if $(AGAIN),--again) $(if $(PORT),--port $(PORT))
 
 test: ## 全部检查：格式、类型、房间边界、测试与覆盖率
 	@sh tools/install.sh dev

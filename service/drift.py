@@ -12,6 +12,7 @@ from intake.mapping import Mapping
 from intake.prepare import Prepared, prepare
 from intake.readers import read_orders
 from models.encoder import Encoder
+from models.evidence import SHOWN
 from models.progress import Progress
 from models.ranker import UnitRanker
 from models.ranking import Ranking
@@ -47,6 +48,7 @@ def observe(
         part = prepared[start : start + PART]
         rankings += rank_prepared(ranker, part, vectors[start : start + PART], as_of=as_of)
         progress(STEP, len(rankings), len(prepared))
+    trained = set(ranker.history.texts)
     return Observed(
         texts=[one.text for one in prepared],
         order_ids=[one.order.order_id or f"第 {number} 行" for one, number in zip(prepared, numbers, strict=True)],
@@ -55,6 +57,7 @@ def observe(
         rankings=rankings,
         truth=_today(ranker, [one.order.unit for one in prepared], as_of),
         empty=empty,
+        learned=[one.text[:SHOWN] in trained for one in prepared],
     )
 
 

@@ -21,7 +21,8 @@ from models.ranker import UnitRanker
 from service.ranking import rank_prepared
 from service.settings import Settings
 from service.table_writer import open_writer
-from service.training import load_encoder, read_training_set
+from service.training import load_encoder
+from service.training_sources import read_training_set
 from training.config import TrainConfig
 from training.label_audit import Suspicion, audit, out_of_fold
 from training.label_exchange import Answered, Task

@@ -13,7 +13,8 @@ from models.progress import Progress
 from models.ranker import UnitRanker
 from service.model_life import own_answers
 from service.settings import Settings
-from service.training import load_encoder, read_test_set
+from service.training import load_encoder
+from service.training_sources import read_test_set
 from training.compare import Comparison, answer, compare, unseen
 from training.frozen import KeyedAnswers
 from training.registry import Registry

@@ -59,9 +59,7 @@ class Runtime:
         self.model_shadow = ModelShadow(settings)
         self.outbox = OutboxWorker(settings, self.engine)
         self.facts = FactsKeeper(self.engine)
-        self.reminder = Reminder(
-            self.engine, now=lambda: clock.now(settings.time_zone), software=f"zhipai {VERSION}"
-        )
+        self.reminder = Reminder(self.engine, now=lambda: clock.now(settings.time_zone), software=f"zhipai {VERSION}")
         self._stop = threading.Event()
         self._nudge = threading.Event()
         self._thread: threading.Thread | None = None

@@ -72,7 +72,9 @@ class Settings(BaseSettings):
         default="auto", description="auto：有了第一个账号就要登录；required：一直要登录"
     )
     allowed_hosts: str = Field(default="", description="除本机外允许的主机名，用逗号分开")
-    public_url: str = Field(default="", description="用户看到的网址，如 https://zhipai.example；统一登录的回跳地址由它得出")
+    public_url: str = Field(
+        default="", description="用户看到的网址，如 https://zhipai.example；统一登录的回跳地址由它得出"
+    )
     cookie_secure: Literal["auto", "always"] = Field(
         default="auto", description="auto：经 https 访问时会话 cookie 带 Secure；always：一律带"
     )
@@ -80,7 +82,9 @@ class Settings(BaseSettings):
     session_hours: int = Field(default=12, ge=1, description="会话最长几小时")
     sign_in_failures: int = Field(default=5, ge=1, description="连续几次登录失败后锁定；第一次一分钟，以后每次加倍")
     sign_in_per_minute: int = Field(default=20, ge=1, description="一个地址每分钟最多尝试几次登录")
-    requests_per_minute: int = Field(default=600, ge=1, description="一个密钥、会话或地址每分钟最多几次请求（每个进程）")
+    requests_per_minute: int = Field(
+        default=600, ge=1, description="一个密钥、会话或地址每分钟最多几次请求（每个进程）"
+    )
     password_length: int = Field(default=12, ge=8, le=64, description="密码最少几个字符")
     password_classes: int = Field(default=1, ge=1, le=4, description="密码须含大写、小写、数字、其他中的几类")
     password_days: int = Field(default=0, ge=0, description="密码几天后要换；0 为不定期换")

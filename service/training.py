@@ -10,19 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from intake.errors import ZhipaiError
-from intake.gazetteer import Gazetteer
 from intake.mapping import Mapping
-from intake.readers import Row, read_orders
 from intake.unit import UnitDirectory
 from models.encoder import Encoder
 from models.progress import Progress
 from models.ranker import UnitRanker
 from service.model_life import CHALLENGER, Mover, own_answers, promote_version, ready_to_record
 from service.settings import ROOT, Settings
-from service.snapshot import load_gazetteer
+from service.training_sources import Source, read_test_set, read_training_set
 from training.card import contradictions
 from training.compare import answer, unseen
-from training.dataset import TrainingSet, training_set
+from training.dataset import TrainingSet
 from training.evaluate import Evaluation, measure
 from training.frozen import latest, row_keys
 from training.learning_curve import learning_curve
@@ -33,8 +31,6 @@ from training.train import TrainConfig, fit_ranker, train, train_and_evaluate
 CITY_MAPPING = ROOT / "datasets" / "mappings" / "city.yaml"
 #: Labelled orders at which a learning curve is read; what lies beyond the data is read at all of it.
 CURVE_SIZES = (100, 250, 500, 1000, 2000, 4000, 8000)
-#: A file of orders and the mapping of its columns.
-Source = tuple[Path, Mapping]
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class Outcome:
         counts = self.dataset.counts
         return {
             "rows": counts.read,
-            "replaced": counts.read - counts.errors - counts.without_unit - counts.unknown_unit - counts.kept,
+            "merged": counts.read - counts.errors - counts.without_unit - counts.unknown_unit - counts.kept,
             "usable": counts.kept,
             "errors": counts.errors,
             "without_unit": counts.without_unit,
@@ -67,77 +63,6 @@ class Outcome:
             "promoted": self.promoted,
             "refused": list(self.refused),
         }
-
-
-def read_training_set(
-    settings: Settings,
-    orders: Path,
-    mapping: Mapping,
-    *,
-    own_city: bool | None = None,
-    more: Sequence[Source] = (),
-    directory: UnitDirectory | None = None,
-) -> TrainingSet:
-    """The orders of a file as a training set, with the directory that the mapping names beside them.
-
-    The gazetteer of the settings is used for the bundled city only (``own_city``, by default: whether the file lies in
-    its folder): another city's place names would be resolved to districts that it does not have.
-
-    Parameters
-    ----------
-    more : sequence of (Path, Mapping)
-        Further files of the same city. An order that stands in several counts once, as the last of them has it: labels
-        that decisions and returns taught replace those of the first dispatch.
-    directory : UnitDirectory, optional
-        Instead of the one beside the orders.
-    """
-    if own_city is None:
-        own_city = orders.resolve().parent == settings.city.resolve()
-    gazetteer = load_gazetteer(settings) if own_city else Gazetteer.empty()
-    if directory is None:
-        beside = (columns.directory_for(path) for path, columns in ((orders, mapping), *more))
-        directory = next((found for found in beside if found is not None), None)
-    if not more:
-        return training_set(read_orders(orders, mapping), gazetteer=gazetteer, directory=directory)
-    rows, replaced = _last_of_each([(orders, mapping), *more])
-    found = training_set(rows, gazetteer=gazetteer, directory=directory)
-    return replace(found, counts=replace(found.counts, read=found.counts.read + replaced))
-
-
-def _last_of_each(sources: Sequence[Source]) -> tuple[list[Row], int]:
-    """The rows of all files in their order, less those whose order has a unit in a later file; how many those are.
-
-    A row that replaces another takes over its group of repeated orders where it names none, so that none leaks.
-    """
-    files = [list(read_orders(path, columns)) for path, columns in sources]
-    groups = {row.order.order_id: row.order.group for rows in files for row in rows if row.order and row.order.group}
-    kept: list[list[Row]] = []
-    later: set[str] = set()
-    for rows in reversed(files):
-        kept.append([row for row in rows if row.order is None or row.order.order_id not in later])
-        later |= {row.order.order_id for row in rows if row.order and row.order.order_id and row.order.unit}
-    found = [_grouped(row, groups) for rows in reversed(kept) for row in rows]
-    return found, sum(map(len, files)) - len(found)
-
-
-def _grouped(row: Row, groups: dict[str, str]) -> Row:
-    if row.order is None or row.order.group or not (group := groups.get(row.order.order_id, "")):
-        return row
-    return replace(row, order=replace(row.order, group=group))
-
-
-def read_test_set(orders: Path, mapping: Mapping, directory: UnitDirectory) -> TrainingSet:
-    """The orders of a file to measure on: its own units make no directory, and one unit is enough.
-
-    An order of a unit that ``directory`` never had stays in and counts as an error, as it would for a dispatcher.
-    """
-    found = training_set(
-        read_orders(orders, replace(mapping, directory=None)),
-        gazetteer=Gazetteer.empty(),
-        directory=None,
-        least_units=1,
-    )
-    return replace(found, directory=directory)
 
 
 def train_and_register(

@@ -28,6 +28,8 @@ PAIRS = 200
 SLIGHT, PLAIN = 0.1, 0.25
 LENGTHS = (10, 20, 40, 80, 160, 320)
 ROUNDS = 200
+#: Orders of each side, not known from training, that are needed to compare what the model got wrong or was unsure of.
+LEAST = 50
 #: Orders of each side among which vectors are compared.
 SAMPLE = 2000
 
@@ -46,6 +48,9 @@ class Observed:
         Accepted unit as of today, empty where it is not known yet.
     empty : int
         Rows that had no text at all.
+    learned : sequence of bool
+        Whether the model was trained on the order; empty for none. It is hardly ever wrong or unsure of those, so that
+        they say nothing of how often it is.
     """
 
     texts: Sequence[str]
@@ -55,9 +60,15 @@ class Observed:
     rankings: Sequence[Ranking]
     truth: Sequence[str]
     empty: int = 0
+    learned: Sequence[bool] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @property
+    def fresh(self) -> np.ndarray:
+        """Which orders the model was not trained on, (n,)."""
+        return ~np.array(self.learned, bool) if self.learned else np.ones(len(self), bool)
 
     @property
     def first(self) -> list[str]:
@@ -135,9 +146,18 @@ def shifts(reference: Observed, now: Observed) -> list[Shift]:
         "文字长短": (lengths(reference), lengths(now)),
         "空白诉求": tuple(Counter({"空": side.empty, "有": len(side)}) for side in (reference, now)),
         "首选单位的分布": (Counter(reference.first), Counter(now.first)),
-        "疑难比例": tuple(Counter(one.abstained for one in side.rankings) for side in (reference, now)),
     }
+    if comparable(reference, now):
+        compared["疑难比例"] = tuple(
+            Counter(one.abstained for one, fresh in zip(side.rankings, side.fresh, strict=True) if fresh)
+            for side in (reference, now)
+        )
     return [Shift(name, *psi(*sides)) for name, sides in compared.items()]
+
+
+def comparable(reference: Observed, now: Observed) -> bool:
+    """Whether both sides have orders enough that the model was not trained on."""
+    return all(int(side.fresh.sum()) >= min(LEAST, len(side)) for side in (reference, now))
 
 
 def _pairs(texts: Sequence[str]) -> Counter[str]:
@@ -195,7 +215,7 @@ def cusum(hits: np.ndarray, rate: float, *, times: float, threshold: float) -> t
 def alarms(reference: Observed, now: Observed) -> tuple[list[Alarm], float]:
     """Changes in time of each unit's share and error rate, and of all errors; and the threshold that was used.
 
-    Error rates need the accepted units of both sides. Orders without a time keep the order of the file.
+    Error rates need the accepted units of both sides, of orders that the model was not trained on. Orders without a time keep the order of the file.
     """
     names = sorted(set(reference.first) | set(now.first))
     threshold = float(np.log(max(1, len(now)) * (4 * len(names) + 1) / FALSE_ALARM))
@@ -225,9 +245,9 @@ def alarms(reference: Observed, now: Observed) -> tuple[list[Alarm], float]:
         rate = (float((base == unit).sum()) + 0.5) / (len(base) + 1)
         for what, times in (("more", TIMES), ("fewer", 1 / TIMES)):
             test(what, unit, everything, first == unit, rate, times)
-    known = np.array([bool(unit) for unit in now.truth])
-    known_before = np.array([bool(unit) for unit in reference.truth])
-    if known.any() and known_before.any():
+    known = np.array([bool(unit) for unit in now.truth]) & now.fresh
+    known_before = np.array([bool(unit) for unit in reference.truth]) & reference.fresh
+    if known.any() and known_before.any() and comparable(reference, now):
         wrong, wrong_before = first != np.array(now.truth), base != np.array(reference.truth)
         for unit in ["", *names]:
             mine = known & (first == unit if unit else True)
@@ -291,6 +311,8 @@ def drift(reference: Observed, now: Observed, *, days: int = 7) -> dict[str, Any
     return {
         "reference": len(reference),
         "orders": len(now),
+        "learned": {"reference": int((~reference.fresh).sum()), "orders": int((~now.fresh).sum())},
+        "errors_compared": comparable(reference, now),
         "shifts": [asdict(one) | {"says": one.says} for one in shifts(reference, now)],
         "vectors": vector_shift(reference.vectors, now.vectors),
         "threshold": threshold,

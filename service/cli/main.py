@@ -22,6 +22,7 @@ from service.cli import (
     data,
     database,
     deadline,
+    demo,
     feedback,
     model,
     orders,
@@ -56,6 +57,7 @@ app = typer.Typer(
 )
 triage.add_to(app)
 serve.add_to(app)
+demo.add_to(app)
 model.add_to(app)
 backtest.add_to(rules.app)
 shadow.add_to(rules.app)

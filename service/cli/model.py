@@ -137,7 +137,7 @@ def say_outcome(outcome: Outcome) -> None:
     typer.echo(
         f"工单 {figures['rows']} 行：可用 {figures['usable']}，有错误 {figures['errors']}，"
         f"没有单位 {figures['without_unit']}，单位不在名录 {figures['unknown_unit']}"
-        + (f"，以后一份文件为准的 {figures['replaced']}" if figures["replaced"] else "")
+        + (f"，并入前一份文件同号工单的 {figures['merged']}" if figures["merged"] else "")
     )
     typer.echo(f"评测：{figures['n']} 条，{figures['units']} 个单位，训练用时 {figures['train_seconds']:.0f} 秒")
     table = Table()

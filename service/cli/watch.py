@@ -14,7 +14,7 @@ from service.model_compare import load_model
 from service.settings import settings
 from service.training import load_encoder
 from training.drift import drift as find_drift
-from training.drift_page import KINDS, drift_page
+from training.drift_page import KINDS, drift_page, learned_says
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def drift(
-    reference: Path = typer.Option(..., "--reference", help="参照的工单（例如训练用的）"),
+    reference: Path = typer.Option(..., "--reference", help="参照的工单：模型训练之后、一切正常的一段"),
     orders: Path = typer.Option(..., "--orders", help="要看的工单（例如上一周的）"),
     mapping: Path = typer.Option(..., "--mapping", help="两份工单的列对应关系（YAML）"),
     model: str = typer.Option("champion", "--model", help="别名、版本号或模型文件夹。"),
@@ -46,6 +46,8 @@ def drift(
     if as_json:
         print_json(found)
         return
+    if says := learned_says(found):
+        typer.echo(says)
     for one in found["shifts"]:
         typer.echo(f"{one['name']}：PSI {one['psi']:.3f}（同分布时平均 {one['noise']:.3f}），变化{one['says']}")
     typer.echo(f"文字的向量：置换检验 p={found['vectors']['p']:.3f}")
@@ -55,6 +57,6 @@ def drift(
             f"{one['before']:.1%} → {one['after']:.1%}"
         )
     if not found["alarms"]:
-        typer.echo("没有单位的占比或错误率发生可以确认的变化。")
+        typer.echo(f"没有单位的占比{'或错误率' if found['errors_compared'] else ''}发生可以确认的变化。")
     if out is not None:
         typer.echo(f"报告：{out}")

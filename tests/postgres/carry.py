@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -31,7 +32,8 @@ def address_of(path: Path) -> str:
     _known[path] = url = fresh_database(name, template=marked or "template1")
     if content and not marked:
         _carry(path, url)
-    elif path.parent.is_dir():
+    # The file of the checkout stays what it is.
+    if path.parent.is_dir() and path.is_relative_to(tempfile.gettempdir()):
         path.write_bytes(MARK + name.encode())
     return url
 

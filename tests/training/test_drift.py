@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from models.ranking import RankedUnit, Ranking
 from training.drift import Observed, alarms, cusum, drift, psi, shifts, vector_shift, windows
-from training.drift_page import drift_page
+from training.drift_page import drift_page, learned_says
 
 CHINA = timezone(timedelta(hours=8))
 FIRST = datetime(2026, 3, 2, 8, tzinfo=CHINA)
@@ -70,6 +71,21 @@ def test_errors_are_told_for_the_unit_that_makes_them() -> None:
     found, _ = alarms(before, now)
     errors = {one.unit: one for one in found if one.what == "errors"}
     assert set(errors) == {"乙"} and 380 <= int(errors["乙"].began[1:]) <= 430
+
+
+def test_orders_of_training_say_nothing_of_errors() -> None:
+    """On what it was trained on the model is never wrong; half of what came after is."""
+    reference = observed(["甲局"] * 300, truth=["甲局"] * 300)
+    now = observed(["甲局"] * 300, truth=["甲局", "乙局"] * 150)
+    assert drift(reference, now)["alarms"][0]["what"] == "all_errors"
+    found = drift(replace(reference, learned=[True] * 300), now)
+    assert found["alarms"] == [] and not found["errors_compared"]
+    assert "疑难比例" not in {one["name"] for one in found["shifts"]}
+    assert "300 条" in learned_says(found) and "没有比较" in learned_says(found)
+    # A reference of which half was not learned: that half is compared.
+    mixed = observed(["甲局"] * 300, truth=["甲局"] * 150 + ["甲局", "乙局"] * 75)
+    found = drift(replace(mixed, learned=[True] * 150 + [False] * 150), now)
+    assert found["errors_compared"] and found["alarms"] == [], "没训练过的那一半里也错一半"
 
 
 def test_cusum_is_silent_on_the_reference_rate() -> None:
