@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -18,6 +18,16 @@ def drop_personal(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
     for key in FORBIDDEN & event.keys():
         event[key] = "<不记入日志>"
     return event
+
+
+class _StandardError:
+    """Whatever standard error is when something is written: a program that embeds the service may put another in place."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def configure(log_format: str = "console") -> None:
@@ -39,7 +49,7 @@ def configure(log_format: str = "console") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast(TextIO, _StandardError())),
         cache_logger_on_first_use=True,
     )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -357,19 +359,21 @@ def test_service_delivers_and_shows_how_far_it_is(config: Settings, targets: Cal
                 proposal = client.post("/v1/triage", json={"text": "翠湖路上的井盖丢了，电话13912345678。"}).json()
                 body = {"proposal_id": proposal["proposal_id"], "action": "override", "actor": "pd-1",
                         "unit": proposal["units"][1]["unit"], "reason": "职责在他们"}  # fmt: skip
-                key = {"Idempotency-Key": f"outbox-{len(receiver.events)}-test"}
+                key = {"Idempotency-Key": f"outbox-{uuid.uuid4().hex}"}
                 return client.post("/v1/decisions", json=body, headers=key).json()["decision_id"]
 
             sent = decide()
-            until(lambda: receiver.ids == [sent])
-            assert "13912345678" not in receiver.bodies[0].decode() and "井盖" not in receiver.bodies[0].decode()
+            until(lambda: sent in receiver.ids)
+            body = receiver.bodies[receiver.ids.index(sent)].decode()
+            assert "13912345678" not in body and "井盖" not in body
+            # Reminders of entries that end soon may be on their way as well.
             until(lambda: client.get("/readyz").json()["checks"]["outbox"] == "ok（1 个目标，0 条等待）")
             refuse.set()
             decide()
-            until(lambda: "1 条死信" in client.get("/readyz").json()["checks"]["outbox"])
+            until(lambda: "条死信" in client.get("/readyz").json()["checks"]["outbox"])
             assert client.get("/readyz").status_code == 200, "对外通知的问题不影响服务"
             shown = client.get("/metrics").text
-            assert 'zhipai_outbox_dead{target="platform"} 1.0' in shown
+            assert re.search(r'zhipai_outbox_dead\{target="platform"\} [1-9]', shown)
             assert 'zhipai_outbox_lag_seconds{target="platform"} 0.0' in shown
             assert 'zhipai_outbox_attempts_total{outcome="delivered",target="platform"}' in shown
 
