@@ -140,8 +140,12 @@ def counts(engine) -> tuple[int, int, int]:
     with engine.connect() as connection:
         return tuple(
             connection.execute(text(f"select count(*) from {table}")).scalar_one()
-            # An installed database already holds the record that put its model in force.
-            for table in ("decisions where kind = 'dispatch'", "routings", "outbox")
+            # An installed database already holds the record that put its model in force, one that served holds reminders.
+            for table in (
+                "decisions where kind = 'dispatch'",
+                "routings",
+                "outbox where decision_id in (select decision_id from decisions where kind = 'dispatch')",
+            )
         )
 
 
