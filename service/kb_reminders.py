@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import uuid
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -13,20 +11,16 @@ import rfc8785
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from intake.errors import ZhipaiError
 from knowledge_base import KnowledgeEntry
 from knowledge_base.life import REMINDERS, expiring
 from service.db.engine import reading, writing
 from service.db.tables import DECISIONS, OUTBOX
 from service.entries import ending_entries
 from service.log import append_record
-from service.logging import get_logger
 
 KIND = "knowledge_reminder"
 #: Nobody decided to remind: the software does, by the dates that people wrote.
 ACTOR = "system"
-#: Seconds between two looks.
-EVERY = 600.0
 #: Reminders in one transaction. Between two of them a dispatcher's decision gets its turn.
 PART = 100
 
@@ -120,33 +114,3 @@ def _event(decision_id: str, body: dict[str, Any], now: datetime) -> dict[str, A
         "time": now.isoformat(),
         "data": {"decision_id": decision_id, **{name: body[name] for name in names}},
     }
-
-
-class Reminder:
-    """Calls :func:`remind` now and then in a daemon thread of every process; the key of the log lets only one of them
-    write each reminder."""
-
-    def __init__(self, engine: Engine, *, now: Callable[[], datetime], software: str, every: float = EVERY):
-        self._engine, self._now, self._software, self._every = engine, now, software, every
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="zhipai-reminders", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        # Not in the first second: the start of a service has enough to do.
-        wait = min(5.0, self._every)
-        while not self._stop.wait(wait):
-            wait = self._every
-            try:
-                if told := remind(self._engine, now=self._now(), software=self._software):
-                    get_logger().info("knowledge_reminders", told=told)
-            except Exception as error:  # noqa: BLE001 - what could not be told now is told with the next look
-                problem = error.code if isinstance(error, ZhipaiError) else type(error).__name__
-                get_logger().warning("knowledge_reminders_failed", problem=problem)

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, or_, select, tuple_
 
 from service.access import Scope
+from service.db.tables_cases import REPLIES
 from service.db.tables_queue import ORDER_EVENTS, ORDER_QUEUE
 from service.order_queue import DISPATCHED, WAITING, Row, lines, utc, within
 
@@ -161,9 +162,11 @@ def _behind(connection: Connection, asked: Behind, now: datetime, zone: str) -> 
 
 
 def _due(name: str, now: datetime, zone: str) -> ColumnElement[bool]:
-    """What is overdue, due today, or soon, among what waits and what was dispatched."""
+    """What is overdue, due today, or soon, among what waits and what was dispatched and not replied to."""
     tomorrow = midnight(now.astimezone(ZoneInfo(zone)).date() + timedelta(days=1), zone)
-    statuses = Q.status.in_((*WAITING, DISPATCHED))
+    # A unit that replied has done its part; after a return it is the next unit's reply that counts.
+    replied = select(REPLIES.c.order_id).where(REPLIES.c.order_id == Q.order_id, REPLIES.c.unit == Q.unit).exists()
+    statuses = or_(Q.status.in_(WAITING), and_(Q.status == DISPATCHED, ~replied))
     if name == "overdue":
         # What waits never leaves the list.
         kept = or_(Q.status.in_(WAITING), Q.due_at >= utc(now - timedelta(days=PAST_DAYS)))

@@ -15,14 +15,15 @@ from models.ranker import UnitRanker
 from service import clock
 from service.audit.schedule import CheckpointSchedule
 from service.audit.tree import establish
-from service.audit_keeper import FactsKeeper
+from service.audit_facts import catch_up
 from service.db.engine import check_version, make_engine
-from service.kb_reminders import Reminder
+from service.kb_reminders import remind
 from service.kb_watch import LOOK_SECONDS, KnowledgeWatch
 from service.logging import get_logger
 from service.metrics import RELOADS
 from service.model_shadow import ModelShadow
 from service.outbox.worker import OutboxWorker
+from service.periodic import Periodic
 from service.readiness import rules_say, version_says
 from service.rule_watch import RuleWatch
 from service.settings import Settings
@@ -31,6 +32,9 @@ from service.snapshot import Snapshot, load_snapshot, with_rules
 from service.version import VERSION
 from service.work_calendar import calendar_stamp, load_calendar
 from training.registry import champion
+
+#: Seconds between two looks at the search rows of the log, and at entries that end soon.
+FACTS_SECONDS, REMINDER_SECONDS = 5.0, 600.0
 
 
 class Runtime:
@@ -58,11 +62,18 @@ class Runtime:
         self.shadow = Shadow(settings)
         self.model_shadow = ModelShadow(settings)
         self.outbox = OutboxWorker(settings, self.engine)
-        self.facts = FactsKeeper(self.engine)
-        self.reminder = Reminder(self.engine, now=lambda: clock.now(settings.time_zone), software=f"zhipai {VERSION}")
+        #: Nothing depends on how far these rows are but how long the next question to the log takes.
+        self.facts = Periodic("facts", lambda: catch_up(self.engine), every=FACTS_SECONDS, first=FACTS_SECONDS)
+        # Not in the first second: the start of a service has enough to do.
+        self.reminder = Periodic("reminders", self._remind, every=REMINDER_SECONDS, first=5.0)
         self._stop = threading.Event()
         self._nudge = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def _remind(self) -> None:
+        now = clock.now(self.settings.time_zone)
+        if told := remind(self.engine, now=now, software=f"zhipai {VERSION}"):
+            get_logger().info("knowledge_reminders", told=told)
 
     def snapshot_at(self, as_of: datetime | None) -> Snapshot:
         """The snapshot in force, with the rules and the entries of that instant where one is given."""

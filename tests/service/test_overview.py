@@ -15,6 +15,7 @@ from service.access import Scope
 from service.db.engine import make_engine, reading
 from service.db.migrate import upgrade
 from service.db.tables import PROPOSALS, WORK_ORDERS
+from service.db.tables_cases import REPLIES
 from service.db.tables_queue import ORDER_EVENTS, ORDER_QUEUE
 from service.order_queue import NO_DUE, utc
 from service.overview import Behind
@@ -180,4 +181,19 @@ def test_an_empty_log_has_no_numbers(tmp_path: Path) -> None:
         assert not any(one["filed"] for one in overview.by_hour(connection, now=NOW, scope=CITY, zone=ZONE))
         assert overview.by_unit(connection, now=NOW, scope=CITY, zone=ZONE) == []
     assert behind(engine, event="filed") == []
+    engine.dispose()
+
+
+def test_an_order_that_its_unit_replied_to_is_no_longer_due(tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'queue.db'}")
+    upgrade(engine)
+    put_orders(engine)
+    assert set(behind(engine, due="overdue")) == set("BDI")
+    with engine.begin() as connection:
+        reply = {"actor": "x", "created_at": NOW.isoformat()}
+        # The reply of a unit that the order was taken from does not count for the one that has it now.
+        connection.execute(insert(REPLIES).values(reply_id="r-1", order_id="F", unit="水务局", **reply))
+        connection.execute(insert(REPLIES).values(reply_id="r-2", order_id="B", unit="城管局", **reply))
+    assert set(behind(engine, due="overdue")) == set("DI")
+    assert "F" in behind(engine, due="soon")
     engine.dispose()
