@@ -24,6 +24,7 @@ from service.audit.verify import verify_log
 from service.cli.main import app as cli
 from service.db.engine import make_engine, reading
 from service.db.tables import DECISIONS
+from service.db.tables_cases import REPLIES
 from service.db.tables_queue import CASES, ORDER_EVENTS, ORDER_QUEUE
 from service.demo import Built, DemoPlan, build, standing
 from service.demo.material import gather
@@ -116,13 +117,17 @@ def test_the_overview_shows_the_numbers_of_the_database(built: Built, pages: Tes
     shown = dict(re.findall(r"<span>(今天登记|等着派单|已过期)</span><b[^>]*>(\d+)</b>", pages.get("/overview").text))
     engine = make_engine(built.settings.url)
     with reading(engine) as connection:
-        rows = connection.execute(select(ORDER_QUEUE.c.status, ORDER_QUEUE.c.due_at)).all()
+        queue = ORDER_QUEUE.c
+        rows = connection.execute(select(queue.order_id, queue.status, queue.unit, queue.due_at)).all()
+        replied = {tuple(one) for one in connection.execute(select(REPLIES.c.order_id, REPLIES.c.unit)).all()}
         filed = select(ORDER_EVENTS.c.created_at).where(ORDER_EVENTS.c.kind == "filed")
         instants = [datetime.fromisoformat(one).astimezone(zone) for one in connection.execute(filed).scalars()]
     engine.dispose()
     now = clock.now(built.settings.time_zone)
-    overdue = [one for one in rows if one.status in ("open", "returned", "dispatched") and one.due_at < utc(now)]
     waiting = [one for one in rows if one.status in ("open", "returned")]
+    away = [one for one in rows if one.status == "dispatched" and (one.order_id, one.unit) not in replied]
+    overdue = [one for one in waiting + away if one.due_at < utc(now)]
+    assert replied, "演示数据里没有单位的答复"
     assert shown == {
         "今天登记": str(sum(one.date() == now.date() for one in instants)),
         "等着派单": str(len(waiting)),
