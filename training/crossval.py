@@ -17,6 +17,7 @@ from models.folds import grouped_folds
 from models.progress import Progress
 from training.config import TrainConfig
 from training.dataset import TrainingSet
+from training.errors import agreement, error_account
 from training.evaluate import measure
 from training.train import fit_ranker
 
@@ -56,20 +57,23 @@ def five_fold(
     dict
         ``folds``: a list of :meth:`training.evaluate.Evaluation.as_dict`; ``text`` and ``fields`` (``None`` without
         fields): figure -> ``mean``, ``low``, ``high`` of the 95% interval (Student's t over the folds); ``units``:
-        unit -> orders, recall, and the unit most often named in its place, over all folds (text only).
+        unit -> orders, recall, and the unit most often named in its place, over all folds (text only); ``errors``:
+        :func:`training.errors.error_account` over all folds; ``agreement``: :func:`training.errors.agreement`.
     """
     if dataset.vectors is None:
         dataset = replace(dataset, vectors=encoder.encode(dataset.texts, progress=progress))
     fold_of = grouped_folds(dataset.groups, dataset.units, folds=folds, seed=config.seed)
     found = []
     told: list[tuple[str, str]] = []
+    errors: Counter[str] = Counter()
     for fold in only or range(folds):
         started = time.perf_counter()
-        ranker = fit_ranker(dataset.take(np.flatnonzero(fold_of != fold)), encoder, directory, config, progress)
+        train, test = (dataset.take(np.flatnonzero(rows)) for rows in (fold_of != fold, fold_of == fold))
+        ranker = fit_ranker(train, encoder, directory, config, progress)
         seconds = time.perf_counter() - started
         measured = measure(
             ranker,
-            dataset.take(np.flatnonzero(fold_of == fold)),
+            test,
             as_of=as_of,
             progress=progress,
             train_seconds=seconds,
@@ -77,9 +81,14 @@ def five_fold(
             seed=config.seed,
         )
         found.append(measured.evaluation.as_dict())
+        errors.update(error_account(measured, test, train, directory))
         names = measured.answers.units
         told += [(names[i], names[j]) for i, j in zip(measured.answers.truth, measured.answers.first, strict=True)]
-    return summary(found) | {"units": _units(told)}
+    return summary(found) | {
+        "units": _units(told),
+        "errors": dict(errors),
+        "agreement": agreement(dataset.groups, dataset.units),
+    }
 
 
 def summary(folds: list[dict[str, Any]]) -> dict[str, Any]:

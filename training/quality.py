@@ -39,8 +39,8 @@ CODE = (
     "intake/*.py",
     "models/*.py",
     "training/default.yaml",
-    *(f"training/{name}.py" for name in ("config", "crossval", "dataset", "evaluate", "labels", "learning_curve")),
-    *(f"training/{name}.py" for name in ("metrics", "quality", "split", "train")),
+    *(f"training/{name}.py" for name in ("config", "crossval", "dataset", "errors", "evaluate", "labels")),
+    *(f"training/{name}.py" for name in ("learning_curve", "metrics", "quality", "split", "train")),
 )
 #: No data have so many held-out orders: the trees are never grown.
 NO_TREES = 2**31 - 1

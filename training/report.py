@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from intake.errors import ZhipaiError, register
+from training.errors import CAUSES
 from training.quality import MEASUREMENTS, Measurement
 
 register("E5111", "质量页缺少标记", "“{name}”里没有“{mark}”一行，不知道把结果写在哪里。请从版本库恢复这个文件。")
@@ -81,6 +82,22 @@ def _folds(result: Result) -> list[str]:
         worst = [[row["unit"], str(row["n"]), f"{row['recall']:.2f}", row["reason"]] for row in result["worst"]]
         lines += ["", "召回最低的单位（全部折合计，至少 20 条，只用文字）和数字里看得出的原因：", ""]
         lines += _table(["单位", "条数", "召回", "原因"], worst)
+    return lines + _errors(result)
+
+
+def _errors(result: Result) -> list[str]:
+    """What the errors are made of, and how far the labels agree with themselves."""
+    counts, agreed = result["errors"], result["agreement"]
+    wrong = sum(count for name, count in counts.items() if name != "right")
+    total = wrong + counts["right"]
+    rows = [[text, str(counts[name]), f"{counts[name] / wrong:.0%}"] for name, text in CAUSES.items() if counts[name]]
+    lines = ["", f"前 1 的错误由什么组成（全部折合计，{total:,} 条里错 {wrong:,} 条；归入最先符合的一行）：", ""]
+    lines += _table(["原因", "条数", "占错误"], rows)
+    if agreed["orders"]:
+        lines += [
+            "",
+            f"标签自己的一致程度：{agreed['orders']:,} 条工单有重复来电，同组另一条派给同一单位的平均占 {agreed['share']:.3f}。",
+        ]
     return lines
 
 
