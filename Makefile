@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?=
 AGAIN ?=
+# 测试分给几个进程，每个约 1.5 GB 内存
+JOBS ?= 2
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: help install serve demo test test-e2e test-pg audit-deps test-slow soak bench quality lock lint clean-venv
@@ -28,7 +30,7 @@ test: ## 全部检查：格式、类型、房间边界、测试与覆盖率
 	@sh tools/install.sh dev
 	@$(BIN)/zhipai setup
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -m "not slow" --ignore=tests/e2e/browser --ignore=tests/postgres --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" --ignore=tests/e2e/browser --ignore=tests/postgres --cov --cov-report=term:skip-covered
 
 lint: ## 只做静态检查
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
