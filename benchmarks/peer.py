@@ -27,7 +27,7 @@ def run() -> list[Row]:
     texts = real_texts(ORDERS)
     if texts is None:
         return [Row(f"与 {PEER} 对比", "跳过：没有真实工单（ZHIPAI_SHARED_DATA）")]
-    python = _environment()
+    python = environment()
     if python is None:
         return [Row(f"与 {PEER} 对比", "跳过：装不上对照软件")]
     port = free_port()
@@ -73,7 +73,8 @@ def run() -> list[Row]:
     return rows
 
 
-def _environment() -> Path | None:
+def environment() -> Path | None:
+    """The interpreter of the peer's environment; None where it cannot be installed."""
     folder = settings().home / "bench-peer"
     python = folder / "bin" / "python"
     if not python.exists():

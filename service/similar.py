@@ -7,12 +7,11 @@ its own; each process has one. It holds masked texts and vectors, and forgets wh
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,21 +19,19 @@ import faiss
 import numpy as np
 from sqlalchemy import Connection, Engine, func, select
 
-from intake.clean import clean_text
 from intake.errors import ZhipaiError, register
 from intake.order import WorkOrder, check_order
-from intake.pii import mask_pii
-from intake.prepare import Prepared, prepare
+from intake.prepare import prepare
 from models.bursts import Burst, Bursts, Event
 from models.candidates import latest_units
 from models.duplicates import NEAREST, PairModel, Side, kind_of, pair_features
 from service.db.engine import reading
-from service.db.tables import DECISIONS, PROPOSALS, ROUTINGS, WORK_ORDERS
+from service.db.tables import DECISIONS, WORK_ORDERS
 from service.db.tables_privacy import PERSONAL_DATA
 from service.logging import get_logger
 from service.metrics import SIGNALS
 from service.privacy.erase import KIND as ERASURE
-from service.privacy.store import filed_orders
+from service.similar_orders import read_recent, returned_by, routed, sides_of, sides_of_recent
 from service.snapshot import Snapshot
 
 register(
@@ -58,7 +55,8 @@ OVERLAP = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """One recent order that may tell of the same matter. ``text`` is masked and cut."""
+    """One recent order that may tell of the same matter. ``text`` is masked and cut; ``unit`` is where it went, or what was
+    proposed first; ``returned_by`` are the units that sent it back (退单) with the hotline's consent."""
 
     order_id: str
     probability: float
@@ -67,6 +65,7 @@ class Similar:
     text: str
     received_at: str
     unit: str
+    returned_by: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -164,7 +163,7 @@ class Window:
                 missing = self._missing(connection, max(since, self._seen_until))
                 part = missing[:most]
                 rows = read_recent(connection, [number for number, _ in part])
-            sides = _sides(rows, snapshot, self._key)
+            sides = sides_of_recent(rows, snapshot, self._key)
             functions = {name: unit.function for name, unit in latest_units(snapshot.directory).items()}
             with self._lock:
                 self._add(sides, functions)
@@ -252,7 +251,7 @@ class Window:
                 rows = read_recent(connection, [order_id])
             if not rows:
                 raise ZhipaiError("E6311", {"order_id": order_id[:80]})
-            (side,) = _sides(rows, self._snapshot(), self._key)
+            (side,) = sides_of_recent(rows, self._snapshot(), self._key)
         return self._nearest(side, least=least, most=most)
 
     def similar(self, order: WorkOrder, *, least: float, most: int) -> list[Similar]:
@@ -274,20 +273,13 @@ class Window:
         chances = self._model.probabilities(np.array([pair_features(side, other) for other in others]))
         found = sorted(zip(chances.tolist(), others, strict=True), key=lambda pair: (-pair[0], pair[1].order_id))
         shown = [(chance, other) for chance, other in found if chance >= least][:most]
-        units = self._routed([other.order_id for _, other in shown])
-        return [_shown(side, other, chance, units.get(other.order_id, other.unit)) for chance, other in shown]
-
-    def _routed(self, order_ids: Sequence[str]) -> dict[str, str]:
-        """Where these orders went, as far as somebody decided."""
-        if not order_ids:
-            return {}
-        last = select(func.max(ROUTINGS.c.routing_id)).group_by(ROUTINGS.c.order_id)
-        asked = select(ROUTINGS.c.order_id, ROUTINGS.c.unit).where(
-            ROUTINGS.c.order_id.in_(order_ids),
-            ROUTINGS.c.routing_id.in_(last.where(ROUTINGS.c.order_id.in_(order_ids))),
-        )
         with reading(self._engine) as connection:
-            return {row.order_id: row.unit for row in connection.execute(asked)}
+            numbers = [other.order_id for _, other in shown]
+            units, returned = routed(connection, numbers), returned_by(connection, numbers)
+        return [
+            _shown(side, other, chance, units.get(other.order_id, other.unit), returned.get(other.order_id, ()))
+            for chance, other in shown
+        ]
 
     def signals(self) -> list[Burst]:
         """Bursts of the window, the least likely first."""
@@ -304,106 +296,16 @@ class Window:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """A stored order, when it came, and the unit first proposed for it in its latest proposal (empty for none)."""
-
-    order: WorkOrder
-    at: datetime
-    unit: str
-
-
-def read_recent(connection: Connection, order_ids: Sequence[str]) -> list[Recent]:
-    """The stored orders of these numbers, in no particular order; without those whose text was erased."""
-    if not order_ids:
-        return []
-    filed = filed_orders(connection, order_ids)
-    columns = WORK_ORDERS.c.order_id, WORK_ORDERS.c.created_at
-    orders = connection.execute(select(*columns).where(WORK_ORDERS.c.order_id.in_(filed))).all()
-    proposals = connection.execute(
-        select(PROPOSALS.c.order_id, PROPOSALS.c.proposal)
-        .where(PROPOSALS.c.order_id.in_(order_ids))
-        .order_by(PROPOSALS.c.created_at)
-    )
-    units = {row.order_id: next((one["unit"] for one in json.loads(row.proposal)["units"]), "") for row in proposals}
-    return [
-        Recent(
-            order := _order(filed[row.order_id]),
-            order.received_at or datetime.fromisoformat(row.created_at),
-            units.get(row.order_id, ""),
-        )
-        for row in orders
-    ]
-
-
-def _sides(rows: Sequence[Recent], snapshot: Snapshot, key: bytes) -> list[Side]:
-    prepared = [prepare(row.order, snapshot.gazetteer) for row in rows]
-    sides = sides_of(prepared, [row.order for row in rows], snapshot, key=key)
-    return [replace(side, unit=row.unit, received_at=row.at) for row, side in zip(rows, sides, strict=True)]
-
-
-def _order(row: dict[str, Any]) -> WorkOrder:
-    instant = row.get("received_at")
-    return WorkOrder(
-        **{name: value for name, value in row.items() if name not in ("received_at", "related")},
-        received_at=datetime.fromisoformat(instant) if instant else None,
-        related=tuple(row.get("related") or ()),
-    )
-
-
-def sides_of(
-    prepared: Sequence[Prepared], orders: Sequence[WorkOrder], snapshot: Snapshot, *, key: bytes
-) -> list[Side]:
-    """Orders ready to be compared, in the space of the snapshot's model.
-
-    Parameters
-    ----------
-    prepared, orders
-        The same orders, made ready and as filed: numbers to call back stand in the latter only.
-    key : bytes
-        For the hashes of numbers. It never leaves the process, so that they mean nothing outside it.
-    """
-    if not prepared:
-        return []
-    vectors = snapshot.encoder.encode([one.text for one in prepared], kind="query")
-    directions = snapshot.ranker.scorer.space.direction(vectors)
-    return [
-        Side(
-            order_id=one.order.order_id,
-            text=one.text,
-            direction=direction,
-            place=one.elements.place,
-            received_at=order.received_at,
-            unit=order.unit,
-            callers=callers(order, key),
-            related=frozenset(order.related),
-        )
-        for one, order, direction in zip(prepared, orders, directions, strict=True)
-    ]
-
-
-def callers(order: WorkOrder, key: bytes) -> frozenset[str]:
-    """Keyed hashes of the telephone numbers in an order."""
-    text = clean_text(f"{order.title}\n{order.text}")
-    numbers = {
-        "".join(character for character in text[span.start : span.end] if character.isdigit())
-        for span in mask_pii(text).spans
-        if span.kind == "phone"
-    }
-    return frozenset(hmac.new(key, number.encode(), hashlib.sha256).hexdigest()[:32] for number in numbers if number)
-
-
 def _space_id(snapshot: Snapshot) -> str:
     space = snapshot.ranker.scorer.space
     digest = hashlib.sha256(space.mean.tobytes() + space.scale.tobytes()).hexdigest()
     return f"{snapshot.encoder.id}-{digest}"
 
 
-def _shown(side: Side, other: Side, chance: float, unit: str) -> Similar:
+def _shown(side: Side, other: Side, chance: float, unit: str, returned: tuple[str, ...]) -> Similar:
     kind, reason = kind_of(side, other)
-    return Similar(
-        other.order_id, round(chance, 4), kind, reason, other.text[:EXCERPT], _instant(other.received_at), unit
-    )
+    when = _instant(other.received_at)
+    return Similar(other.order_id, round(chance, 4), kind, reason, other.text[:EXCERPT], when, unit, returned)
 
 
 def _at(side: Side) -> datetime:

@@ -17,7 +17,8 @@ from models.bursts import Burst, Event, replay
 from models.candidates import latest_units
 from models.duplicates import PairModel, Side, kind_of, nearest_couples, pair_features
 from models.progress import Progress
-from service.similar import EXCERPT, sides_of
+from service.similar import EXCERPT
+from service.similar_orders import sides_of
 from service.snapshot import Snapshot
 from service.table_writer import open_writer
 

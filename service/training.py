@@ -51,7 +51,9 @@ class Outcome:
         counts = self.dataset.counts
         return {
             "rows": counts.read,
-            "merged": counts.read - counts.errors - counts.without_unit - counts.unknown_unit - counts.kept,
+            "merged": counts.read
+            - (counts.errors + counts.without_unit + counts.unknown_unit + counts.kept + counts.older),
+            "older": counts.older,
             "usable": counts.kept,
             "errors": counts.errors,
             "without_unit": counts.without_unit,

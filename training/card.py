@@ -44,6 +44,7 @@ def data_card(dataset: TrainingSet, *, source: str, files: Mapping[str, str]) ->
         "kept": len(dataset),
         "errors": counts.errors,
         "without_unit": counts.without_unit,
+        "older": counts.older,
         "unknown_unit": counts.unknown_unit,
         "first_day": days[0].date().isoformat() if days else None,
         "last_day": days[-1].date().isoformat() if days else None,
@@ -87,7 +88,7 @@ def model_card(trained: Trained, *, at: datetime, source: str = "") -> str:
         "## 数据",
         f"- 来源：{source or '未说明'}；受理时间 {period}",
         f"- 读入 {counts.read} 行，用于训练 {counts.kept} 条；有错误 {counts.errors}，无承办单位 {counts.without_unit}，"
-        f"单位不在名录 {counts.unknown_unit}",
+        f"单位不在名录 {counts.unknown_unit}" + (f"，超出上限没有用的较早工单 {counts.older}" if counts.older else ""),
         f"- {len(sizes)} 个单位，其中只有 1 条工单的 {len(dataset.single_units)} 个",
         "",
         "## 评测",

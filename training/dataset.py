@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ import numpy as np
 
 from intake.errors import ZhipaiError, register
 from intake.gazetteer import Gazetteer
+from intake.order import WorkOrder
 from intake.prepare import prepare
 from intake.readers import Row
 from intake.unit import Unit, UnitDirectory
@@ -25,6 +27,9 @@ register(
 )
 register("E5002", "只有一个单位", "可训练的 {kept} 条工单都属于“{unit}”，没有可学的区别。请加入其他单位的工单。")
 
+#: Orders that are learned from at the most. More are no gain that the learning curve shows, and memory has to be bounded.
+MOST = 100_000
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -35,6 +40,8 @@ class Counts:
     without_unit: int = 0
     unknown_unit: int = 0
     kept: int = 0
+    #: Usable orders beyond the bound, the older ones.
+    older: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,11 +110,19 @@ class TrainingSet:
 
 
 def training_set(
-    rows: Iterable[Row], *, gazetteer: Gazetteer, directory: UnitDirectory | None, least_units: int = 2
+    rows: Iterable[Row],
+    *,
+    gazetteer: Gazetteer,
+    directory: UnitDirectory | None,
+    least_units: int = 2,
+    most: int = MOST,
 ) -> TrainingSet:
     """Prepare the rows of a file for training.
 
-    Rows with an error, without a unit, or with a unit that the directory has under no date are left out and counted.
+    Rows with an error, without a unit, or with a unit that the directory has under no date are left out and counted. Of
+    more than ``most`` usable rows the newest are kept (the last of the file where no time is given), so that memory is
+    bounded whatever the size of the file.
+
     Without a directory one is made of the units themselves. An order without a group joins those of the same text.
     To measure on, one unit is enough (``least_units``); there is nothing to learn from one.
 
@@ -117,8 +132,8 @@ def training_set(
         E5001 when nothing is left, E5002 when fewer units than ``least_units`` are left.
     """
     known = {unit.name for unit in directory.units} if directory else None
-    kept = []
-    read = errors = without_unit = 0
+    newest: list[tuple[float, int, int, WorkOrder]] = []
+    read = usable = errors = without_unit = 0
     unknown: Counter[str] = Counter()
     for row in rows:
         read += 1
@@ -129,13 +144,23 @@ def training_set(
         elif known is not None and row.order.unit not in known:
             unknown[row.order.unit] += 1
         else:
-            prepared = prepare(row.order, gazetteer)
-            if prepared.text:
-                kept.append((prepared, row.number))
+            usable += 1
+            instant = row.order.received_at
+            one = (instant.timestamp() if instant else float("-inf"), read, row.number, row.order)
+            # The second place tells any two apart, so that orders are never compared.
+            if len(newest) < most:
+                heapq.heappush(newest, one)
             else:
-                # Nothing but a dispatch hint: there is no text to learn from.
-                errors += 1
-    counts = Counts(read, errors, without_unit, unknown.total(), len(kept))
+                heapq.heappushpop(newest, one)
+    kept = []
+    for _, _, number, order in sorted(newest, key=lambda one: one[1]):
+        prepared = prepare(order, gazetteer)
+        if prepared.text:
+            kept.append((prepared, number))
+        else:
+            # Nothing but a dispatch hint: there is no text to learn from.
+            errors += 1
+    counts = Counts(read, errors, without_unit, unknown.total(), len(kept), usable - len(newest))
     if not kept:
         raise ZhipaiError(
             "E5001", {name: getattr(counts, name) for name in ("read", "errors", "without_unit", "unknown_unit")}

@@ -1,7 +1,7 @@
 """What dispatchers and units taught: decisions and returns (退单) as labels, suggestion and answer kept apart.
 
 A label is the unit that an order stayed with. What the software had proposed stands beside it and is never the label by
-itself: who accepts a suggestion leans on it, so that an accepted one weighs less than one that a person chose against it.
+itself: who accepts a suggestion leans on it, so that ``basis`` tells an accepted one from one that a person chose against it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ register("E5202", "退单结果不认识", "退单的结果“{outcome}”不认
 Outcome = Literal["agreed", "refused", "open"]
 #: What a return's outcome is called by people.
 OUTCOMES: dict[str, Outcome] = {"同意": "agreed", "驳回": "refused", "待定": "open", "": "open"}
-#: How much a label counts. 常识推断: nobody measured how far a dispatcher leans on a suggestion.
-CONFIRMED, CHOSEN, ACCEPTED = 1.0, 1.0, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +71,6 @@ class Label:
     label : str
         The unit that it stayed with; empty while that is open (taken back or returned with consent and not sent on, or
         return open).
-    weight : float
-        0 with an empty label.
     basis : str
         ``accepted``, ``overridden``, ``return_refused`` or ``open``.
     proposed, chosen : str
@@ -85,7 +81,6 @@ class Label:
 
     order_id: str
     label: str
-    weight: float
     basis: Literal["accepted", "overridden", "return_refused", "open"]
     proposed: str
     probability: float
@@ -103,7 +98,6 @@ class Label:
         return {name: self.order.get(name) or "" for name in names} | {
             "order_id": self.order_id,
             "label": self.label,
-            "weight": self.weight,
             "basis": self.basis,
             "proposed": self.proposed,
             "probability": self.probability,
@@ -160,18 +154,17 @@ def _label(dispatches: list[Dispatch], returns: list[Return], taken_back: Collec
     agreed = tuple(dict.fromkeys(one.unit for one in returns if one.outcome == "agreed"))
     basis: Literal["accepted", "overridden", "return_refused", "open"]
     if last.decision_id in taken_back or (of_last and of_last[-1].outcome != "refused"):
-        basis, weight = "open", 0.0
+        basis = "open"
     elif of_last:
-        basis, weight = "return_refused", CONFIRMED
+        basis = "return_refused"
     elif last.unit == last.proposed:
-        basis, weight = "accepted", ACCEPTED
+        basis = "accepted"
     else:
-        basis, weight = "overridden", CHOSEN
+        basis = "overridden"
     label = "" if basis == "open" else last.unit
     return Label(
         order_id=last.order_id,
         label=label,
-        weight=weight,
         basis=basis,
         proposed=last.proposed,
         probability=last.probability,

@@ -65,6 +65,7 @@ class SimilarOut(BaseModel):
     text: str = Field(description="脱敏后的开头", examples=["小区门口烧烤摊油烟呛人"])
     received_at: str = Field(description="受理时间；没有填的为登记时间", examples=["2026-04-30T20:11:00+08:00"])
     unit: str = Field(description="派给的单位；还没有决定的为建议的第一位", examples=["临江区城市管理局"])
+    returned_by: list[str] = Field(description="经同意退回过它的单位", examples=[["临江区水务局"]])
 
 
 class SimilarAnswer(BaseModel):

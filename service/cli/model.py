@@ -138,6 +138,7 @@ def say_outcome(outcome: Outcome) -> None:
         f"工单 {figures['rows']} 行：可用 {figures['usable']}，有错误 {figures['errors']}，"
         f"没有单位 {figures['without_unit']}，单位不在名录 {figures['unknown_unit']}"
         + (f"，并入前一份文件同号工单的 {figures['merged']}" if figures["merged"] else "")
+        + (f"，超出上限而没有用的较早工单 {figures['older']}" if figures["older"] else "")
     )
     typer.echo(f"评测：{figures['n']} 条，{figures['units']} 个单位，训练用时 {figures['train_seconds']:.0f} 秒")
     table = Table()

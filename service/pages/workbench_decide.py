@@ -22,7 +22,7 @@ from service.order_life import Step
 from service.order_queue import QueueFilter, Row
 from service.pages.workbench import Asked, Dispatcher, OrderId, answer_with, visible
 from service.runtime import Runtime
-from service.similar import read_recent
+from service.similar_orders import read_recent
 from service.version import VERSION
 
 register("E7958", "规则没有命中", "规则“{rule}”没有命中这张工单，不能作为分类处置的依据。请另选，或写明自己的理由。")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,11 +18,16 @@ from intake.order import WorkOrder
 from models.progress import silent
 from service import clock
 from service.api.app import create_app
+from service.cases import Ask, submit
+from service.cases_review import Review, review
 from service.db.engine import make_engine
+from service.decisions import DecisionRequest, decide
+from service.filing import file_order
 from service.orders import store_proposal
 from service.settings import Settings
-from service.similar import Window, callers
+from service.similar import Window
 from service.similar_file import bursts_in_file, compare_file
+from service.similar_orders import callers
 from service.snapshot import Snapshot
 from service.triage import propose
 
@@ -72,6 +78,25 @@ def test_the_same_caller_repeats_and_a_neighbour_is_linked(window: Window, store
     assert set(found) == {"W2", "W3"}
     assert (found["W2"].kind, found["W3"].kind) == ("duplicate", "same_matter")
     assert PHONE not in json.dumps([one.as_dict() for one in found.values()])
+
+
+def test_a_unit_that_sent_the_matter_back_is_named(config: Settings, snapshot: Snapshot, window: Window) -> None:
+    engine, told = make_engine(config.url), {"software": "test", "request_id": "r-1"}
+    proposal = file_order(engine, WATER, snapshot=snapshot, actor="zx-1", at=NOW).proposal
+    first, second = (one["unit"] for one in proposal.units[:2])
+    request = DecisionRequest(proposal.proposal_id, "accept", first, "pd-1", "", uuid.uuid4().hex, "dispatcher")
+    decide(engine, request, directory=lambda: snapshot.directory, at=clock.now(), **told)
+    fill(window)
+    asked = WorkOrder(text=AGAIN.text)
+    assert window.similar(asked, least=0.5, most=10)[0].returned_by == ()
+    rules, calendar = snapshot.rules, snapshot.calendar
+    ask = Ask("W1", "return", "不属于本单位职责", "cb-1", uuid.uuid4().hex)
+    case_id, _ = submit(engine, ask, rules, calendar, directory=snapshot.directory, at=clock.now())
+    assert window.similar(asked, least=0.5, most=10)[0].returned_by == (), "nobody consented yet"
+    said = Review(case_id, "accept", "确非其职责", "bz-1", "shift_lead", uuid.uuid4().hex)
+    review(engine, said, rules=rules, calendar=calendar, at=clock.now(), **told)
+    (found,) = window.similar(asked, least=0.5, most=10)
+    assert (found.order_id, found.returned_by) == ("W1", (first,)) and second != first
 
 
 def test_a_text_that_is_not_stored_is_compared(window: Window, store) -> None:

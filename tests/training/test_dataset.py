@@ -90,3 +90,29 @@ def test_taking_rows_takes_every_column(tmp_path: Path) -> None:
     found = read(tmp_path, "A1,停水,甲区,,甲\nA2,公交甩站,乙区,,乙\nA3,路灯坏了,丙区,,乙\n").take([2, 0])
     assert found.order_ids == ("A3", "A1") and found.districts == ("丙区", "甲区") and found.units == ("乙", "甲")
     assert len(found) == len(found.received_at) == len(found.streets) == 2
+
+
+def test_of_too_many_orders_the_newest_are_kept_in_the_order_of_the_file(tmp_path: Path) -> None:
+    days = ["2026-01-05", "2026-01-02", "2026-01-04", "2026-01-01", "2026-01-03"]
+    (tmp_path / "orders.csv").write_text(
+        "编号,内容,单位,时间\n"
+        + "".join(
+            f"A{i},第{i}处路灯不亮,{'市公交集团' if i == 2 else '市供水集团'},{day}\n" for i, day in enumerate(days)
+        )
+        + "B,,市公交集团,2026-01-09\n",
+        encoding="utf-8",
+    )
+    mapping = {"text": "内容", "order_id": "编号", "unit": "单位", "received_at": "时间"}
+    rows = read_orders(tmp_path / "orders.csv", Mapping.from_dict({"columns": mapping, "time_zone": "Asia/Shanghai"}))
+    found = training_set(rows, gazetteer=Gazetteer.empty(), directory=None, most=3)
+    assert found.order_ids == ("A0", "A2", "A4")
+    assert (found.counts.read, found.counts.kept, found.counts.older, found.counts.errors) == (6, 3, 2, 1)
+
+
+def test_without_times_the_last_rows_count_as_the_newest(tmp_path: Path) -> None:
+    text = "".join(f"A{i},第{i}处路灯不亮,,,{'市公交集团' if i % 2 else '市供水集团'}\n" for i in range(6))
+    (tmp_path / "orders.csv").write_text(HEADER + text, encoding="utf-8")
+    found = training_set(
+        read_orders(tmp_path / "orders.csv", MAPPING), gazetteer=Gazetteer.empty(), directory=None, most=2
+    )
+    assert (found.order_ids, found.counts.older) == (("A4", "A5"), 4)

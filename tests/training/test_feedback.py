@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from intake.errors import ZhipaiError
-from training.feedback import ACCEPTED, CHOSEN, CONFIRMED, Dispatch, Label, Return, labels, outcome_of
+from training.feedback import Dispatch, Label, Return, labels, outcome_of
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -28,21 +28,20 @@ def only(dispatches: list[Dispatch], returns: list[Return]) -> Label:
     return label
 
 
-def test_an_accepted_suggestion_weighs_less_than_a_choice_against_it() -> None:
+def test_an_accepted_suggestion_is_told_from_a_choice_against_it() -> None:
     accepted, chosen = only([sent("甲局")], []), only([sent("乙局")], [])
-    assert (accepted.label, accepted.basis, accepted.weight) == ("甲局", "accepted", ACCEPTED)
-    assert (chosen.label, chosen.basis, chosen.weight) == ("乙局", "overridden", CHOSEN)
+    assert (accepted.label, accepted.basis) == ("甲局", "accepted")
+    assert (chosen.label, chosen.basis) == ("乙局", "overridden")
     assert (chosen.proposed, chosen.chosen) == ("甲局", "乙局")
-    assert ACCEPTED < CHOSEN
 
 
 @pytest.mark.parametrize(
-    ("outcome", "label", "weight", "not_units"),
-    [("同意", "", 0.0, ("甲局",)), ("待定", "", 0.0, ()), ("驳回", "甲局", CONFIRMED, ())],
+    ("outcome", "label", "basis", "not_units"),
+    [("同意", "", "open", ("甲局",)), ("待定", "", "open", ()), ("驳回", "甲局", "return_refused", ())],
 )
-def test_a_return_of_the_last_unit_decides(outcome: str, label: str, weight: float, not_units: tuple) -> None:
+def test_a_return_of_the_last_unit_decides(outcome: str, label: str, basis: str, not_units: tuple) -> None:
     found = only([sent("甲局")], [back("甲局", hours=1, outcome=outcome)])
-    assert (found.label, found.weight, found.not_units) == (label, weight, not_units)
+    assert (found.label, found.basis, found.not_units) == (label, basis, not_units)
     assert found.return_reasons == ("不属本单位",)
 
 
@@ -59,7 +58,7 @@ def test_sent_again_to_the_unit_that_returned_it() -> None:
 def test_what_was_taken_back_is_no_label_and_what_came_after_is() -> None:
     first, second = sent("甲局"), sent("乙局", hours=2)
     (undone,) = labels([first], taken_back={first.decision_id})
-    assert (undone.label, undone.basis, undone.weight) == ("", "open", 0.0)
+    assert (undone.label, undone.basis) == ("", "open")
     (after,) = labels([first, second], taken_back={first.decision_id})
     assert (after.label, after.basis, after.not_units) == ("乙局", "overridden", ())
     (twice,) = labels([first, second], taken_back={first.decision_id, second.decision_id})
