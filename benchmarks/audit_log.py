@@ -25,17 +25,18 @@ from statistics import median
 import rfc8785
 from sqlalchemy import Connection, Engine, func, select
 
+import service.decisions
 import service.log
 from benchmarks.common import Row, city_texts, percentile
 from intake.order import WorkOrder
 from service import clock
 from service.audit.merkle import Frontier, TreeHash
-from service.audit.tree import inclusion_proof, root_at
+from service.audit.tree import Place, inclusion_proof, root_at
 from service.audit.verify import verify_log
 from service.db.engine import make_engine, reading, writing
 from service.db.migrate import upgrade
 from service.db.tables import DECISIONS
-from service.decisions import DecisionRequest, record_decision
+from service.decisions import Asked, DecisionRequest, record_decisions
 from service.orders import store_proposal, with_order_id
 from service.settings import settings
 from service.snapshot import Snapshot, open_snapshot
@@ -89,17 +90,9 @@ def _copy(home: Path, name: str) -> Engine:
 def _decide(engine: Engine, snapshot: Snapshot, requests: Sequence[DecisionRequest]) -> float:
     """Seconds for these decisions in one commit."""
     started = time.perf_counter()
+    asked = [Asked(request, lambda: snapshot.directory, "bench", "bench", clock.now()) for request in requests]
     with writing(engine) as connection:
-        for request in requests:
-            record_decision(
-                connection,
-                request,
-                directory=lambda: snapshot.directory,
-                software="bench",
-                request_id="bench",
-                at=clock.now(),
-            )
-        connection.commit()
+        record_decisions(connection, asked)
     return time.perf_counter() - started
 
 
@@ -107,16 +100,16 @@ def _decide(engine: Engine, snapshot: Snapshot, requests: Sequence[DecisionReque
 def _without_tree() -> Iterator[None]:
     """The log as it was before it had a tree: the next number, and no leaf."""
 
-    def next_place(connection: Connection) -> tuple[int, TreeHash]:
+    def next_place(connection: Connection) -> Place:
         last = connection.execute(select(func.max(DECISIONS.c.sequence))).scalar()
-        return (last or 0) + 1, TreeHash("sha256")
+        return Place((last or 0) + 1, TreeHash("sha256"), {})
 
-    kept = service.log.next_place, service.log.append_leaf
-    service.log.next_place, service.log.append_leaf = next_place, lambda *_arguments: None
+    kept = service.decisions.next_place, service.log.append_leaves
+    service.decisions.next_place, service.log.append_leaves = next_place, lambda *_arguments: None
     try:
         yield
     finally:
-        service.log.next_place, service.log.append_leaf = kept
+        service.decisions.next_place, service.log.append_leaves = kept
 
 
 def _added(home: Path, snapshot: Snapshot, requests: Sequence[DecisionRequest]) -> list[Row]:
