@@ -69,6 +69,7 @@ quality: ## 重新测量并生成 docs/quality.md（需要真实数据，要训�
 	@sh tools/install.sh
 	@$(BIN)/zhipai setup
 	@nice -n 5 $(BIN)/zhipai quality
+	@nice -n 5 $(BIN)/python -m benchmarks.knowledge_quality --write
 
 audit-deps: ## 查依赖的已知漏洞（要能连到有漏洞数据的索引）
 	@sh tools/install.sh dev
