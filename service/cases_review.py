@@ -15,7 +15,8 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 from intake.errors import ZhipaiError, register
 from intake.pii import mask_pii
 from rules import RuleEngine, RulePack, WorkCalendar
-from service import order_life, order_queue
+from service import order_life
+from service.access.names import said
 from service.cases import ACCEPTED, PENDING, REFUSED, STATUSES
 from service.cases_effects import Decided, event_of, take_effect
 from service.cases_facts import check_verified, rule_case, standing_of
@@ -140,7 +141,7 @@ def require_case(connection: Connection, case_id: str) -> Row[Any]:
 
 def _check(connection: Connection, case: Row[Any], asked: Review) -> None:
     if case.status != PENDING:
-        who = order_queue.shown(case.decided_by)
+        who = said(connection, case.decided_by)
         raise ZhipaiError("E7992", {"who": who, "what": STATUSES[case.status]})
     if asked.actor.strip() == case.asked_by.strip():
         raise ZhipaiError("E7996")

@@ -88,7 +88,7 @@ def propose_again(
     proposal = propose(order, as_of=at, snapshot=snapshot)
     store_proposal(engine, order, proposal, at=at, snapshot=snapshot)
     with writing(engine) as connection:
-        order_queue.check_waiting(row, revision=None, at=at)
+        order_queue.check_waiting(connection, row, revision=None, at=at)
         order_queue.put_proposal(connection, row, proposal, actor=actor, at=at)
         connection.commit()
     return proposal

@@ -39,6 +39,18 @@ def asked_of(engine: Engine, order_ids: Sequence[str]) -> list[Asked]:
     return [found[order_id] for order_id in order_ids if order_id in found]
 
 
+def answered_by(engine: Engine, order_ids: Sequence[str]) -> dict[str, str]:
+    """Order → the unit that replied to it last; orders without a reply are left out."""
+    found: dict[str, str] = {}
+    with reading(engine) as connection:
+        for start in range(0, len(order_ids), PART):
+            query = select(REPLIES.c.order_id, REPLIES.c.unit).where(
+                REPLIES.c.order_id.in_(order_ids[start : start + PART])
+            )
+            found |= _pairs(connection, query.order_by(REPLIES.c.created_at))
+    return found
+
+
 def _asked(connection: Connection, order_ids: Sequence[str]) -> list[Asked]:
     found: list[Asked] = []
     for start in range(0, len(order_ids), PART):

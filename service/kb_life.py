@@ -19,6 +19,7 @@ from knowledge_base import KnowledgeEntry, entry_from_dict, entry_to_dict
 from knowledge_base.entry import ARCHIVED, DRAFT, PUBLISHED, SUBMITTED
 from knowledge_base.life import ACTIONS, Life, check_action
 from knowledge_base.versions import changes, merge
+from service.access.names import said
 from service.db.engine import writing
 from service.db.tables import ENTRIES, ENTRY_EVENTS
 from service.entries import version_row
@@ -175,7 +176,12 @@ def check_seen(connection: Connection, life: Life, step: Step, mine: Mapping[str
     together = merge(base, standing, mine or standing)
     who = read_life(connection, life.id, events=True)[-1].actor
     raise EntryConflict(
-        {"id": life.id, "actor": f"“{who}”" if who else "别人", "seen": step.revision, "now": life.revision},
+        {
+            "id": life.id,
+            "actor": f"“{said(connection, who)}”" if who else "别人",
+            "seen": step.revision,
+            "now": life.revision,
+        },
         {
             "revision": life.revision,
             "standing": standing,

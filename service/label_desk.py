@@ -23,6 +23,7 @@ from intake.unit import UnitDirectory
 from models.encoder import Encoder
 from service import order_queue
 from service.access import Scope
+from service.access.names import said
 from service.db.engine import reading, writing
 from service.db.tables import DECISIONS, PROPOSALS
 from service.log import Recorded, append_record, standing_record
@@ -152,7 +153,7 @@ def record_label(
         query = select(DECISIONS.c.record).where(DECISIONS.c.kind == KIND, DECISIONS.c.order_id == asked.order_id)
         before = connection.execute(query.limit(1)).scalar()
         if before is not None:
-            who = order_queue.shown(json.loads(before)["actor"])
+            who = said(connection, json.loads(before)["actor"])
             raise ZhipaiError("E7987", {"order_id": asked.order_id[:64], "who": who})
         if asked.unit:
             directory.require(asked.unit, at)

@@ -6,16 +6,17 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, select
 
 from intake.errors import ZhipaiError, register
-from service.audit.tree import append_leaf, next_place
+from service.audit.tree import Place, append_leaves, next_place
+from service.db.bulk import add_rows
 from service.db.tables import DECISIONS
 
 register(
@@ -27,8 +28,9 @@ register(
 
 
 # Made once: building a statement costs as much as running it.
-_ADD = insert(DECISIONS)
-_STANDING = select(DECISIONS.c.request_hash, DECISIONS.c.record).where(DECISIONS.c.idempotency_key == bindparam("key"))
+_STANDING = select(DECISIONS.c.idempotency_key, DECISIONS.c.request_hash, DECISIONS.c.record).where(
+    DECISIONS.c.idempotency_key.in_(bindparam("keys", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,59 @@ class Recorded:
         return json.loads(self.content)
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record that waits for its place in the log: canonical JSON ``before`` and ``after`` its sequence."""
+
+    decision_id: str
+    kind: str
+    key: str
+    digest: str
+    at: datetime
+    before: bytes
+    after: bytes
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def row(self, sequence: int) -> dict[str, Any]:
+        """The row of the log at a place."""
+        content = b"%s%d%s" % (self.before, sequence, self.after)
+        return {
+            "sequence": sequence,
+            "decision_id": self.decision_id,
+            "kind": self.kind,
+            "idempotency_key": self.key,
+            "request_hash": self.digest,
+            "record": content,
+            "record_hash": hashlib.sha256(content).hexdigest(),
+            "created_at": self.at.isoformat(),
+            **self.columns,
+        }
+
+
 def standing_record(connection: Connection, *, key: str, digest: str) -> Recorded | None:
     """The record that was written under an idempotency key, None if the key is new; E6403 if it stands for another."""
-    row = connection.execute(_STANDING, {"key": key}).first()
-    if row is None:
-        return None
-    if row.request_hash != digest:
-        raise ZhipaiError("E6403")
-    return Recorded(row.record, repeated=True)
+    standing = standing_records(connection, [key]).get(key)
+    return standing.repeat(digest) if standing is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A record that stands under a key, and the hash of the request that it answered."""
+
+    digest: str
+    content: bytes
+
+    def repeat(self, digest: str) -> Recorded:
+        """The answer to a request of the same key; E6403 if it is another request."""
+        if self.digest != digest:
+            raise ZhipaiError("E6403")
+        return Recorded(self.content, repeated=True)
+
+
+def standing_records(connection: Connection, keys: Iterable[str]) -> dict[str, Standing]:
+    """Idempotency key → the record that was written under it; new keys are left out."""
+    rows = connection.execute(_STANDING, {"keys": list(keys)})
+    return {row.idempotency_key: Standing(row.request_hash, row.record) for row in rows}
 
 
 def append_record(
@@ -91,30 +138,37 @@ def append_record(
     ZhipaiError
         E7801 if the log and its tree do not end with the same record.
     """
+    draft = draft_record(kind=kind, body=body, key=key, digest=digest, at=at, columns=columns, canonical=canonical)
+    return draft.decision_id, append_drafts(connection, next_place(connection), [draft])[0]
+
+
+def draft_record(
+    *,
+    kind: str,
+    body: Mapping[str, Any],
+    key: str,
+    digest: str,
+    at: datetime,
+    columns: Mapping[str, str] | None = None,
+    canonical: Mapping[str, bytes] | None = None,
+) -> Draft:
+    """All of a record but its place, which is known only while other writers are held off; see :func:`append_record`."""
     decision_id = f"d-{uuid.uuid4().hex}"
-    sequence, hasher = next_place(connection)
-    record = {
-        "sequence": sequence,
-        "decision_id": decision_id,
-        "kind": kind,
-        "decided_at": at.isoformat(),
-        **body,
-    }
     # Each stands for its value while the record around it is written. Random: nobody can have put it into a field.
+    sequence = uuid.uuid4().hex
     places = {name: uuid.uuid4().hex for name in canonical or ()}
+    record = {"sequence": sequence, "decision_id": decision_id, "kind": kind, "decided_at": at.isoformat(), **body}
     content = rfc8785.dumps(record | places)
     for name, place in places.items():
         content = content.replace(f'"{place}"'.encode(), canonical[name], 1)  # type: ignore[index]
-    row = {
-        "sequence": sequence,
-        "decision_id": decision_id,
-        "kind": kind,
-        "idempotency_key": key,
-        "request_hash": digest,
-        "record": content,
-        "record_hash": hashlib.sha256(content).hexdigest(),
-        "created_at": at.isoformat(),
-    }
-    connection.execute(_ADD, row | dict(columns or {}))
-    append_leaf(connection, sequence, content, hasher)
-    return decision_id, content
+    before, _, after = content.partition(f'"{sequence}"'.encode())
+    return Draft(decision_id, kind, key, digest, at, before, after, dict(columns or {}))
+
+
+def append_drafts(connection: Connection, place: Place, drafts: Sequence[Draft]) -> list[bytes]:
+    """Append records, the first at ``place``, and their leaves; the records as logged."""
+    rows = [draft.row(sequence) for sequence, draft in enumerate(drafts, start=place.sequence)]
+    add_rows(connection, DECISIONS, rows)
+    contents = [row["record"] for row in rows]
+    append_leaves(connection, place, contents)
+    return contents

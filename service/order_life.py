@@ -145,7 +145,7 @@ def _decide(
         return standing
     _check_reason(step, what)
     row = order_queue.require_row(connection, step.order_id)
-    order_queue.check_waiting(row, revision=step.revision, at=at)
+    order_queue.check_waiting(connection, row, revision=step.revision, at=at)
     return _write(connection, row, step, kind, body, values, digest, at=at)
 
 

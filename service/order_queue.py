@@ -6,7 +6,7 @@ decision record that says why.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,8 @@ from sqlalchemy import Connection, Select, bindparam, func, insert, or_, select,
 
 from intake.errors import ZhipaiError, register
 from service.access import Scope
-from service.access.actor import LOCAL
+from service.access.names import said
+from service.db.bulk import add_rows
 from service.db.tables_queue import ORDER_EVENTS, ORDER_QUEUE
 from service.privacy.store import opened, read_shown
 from service.proposal import Proposal
@@ -101,6 +102,18 @@ class Row:
 SHOWN = 60
 # Made once: building a statement costs as much as running it.
 _ROW = select(ORDER_QUEUE).where(ORDER_QUEUE.c.order_id == bindparam("id"))
+_DISPATCH = (
+    update(ORDER_QUEUE)
+    .where(ORDER_QUEUE.c.order_id == bindparam("id"))
+    .values(
+        status=DISPATCHED,
+        revision=ORDER_QUEUE.c.revision + 1,
+        unit=bindparam("unit_"),
+        decision_id=bindparam("by"),
+        actor=bindparam("who"),
+        changed_at=bindparam("when"),
+    )
+)
 
 
 def lines(connection: Connection, found: Sequence[Any]) -> list[Row]:
@@ -179,14 +192,15 @@ def shown_proposal(connection: Connection, row: Row) -> dict[str, Any]:
     return read_shown(connection, row.proposal_id)
 
 
-def check_waiting(row: Row, *, revision: int | None, at: datetime) -> None:
+def check_waiting(connection: Connection, row: Row, *, revision: int | None, at: datetime) -> None:
     """E7951 if somebody decided already, E7952 if the row is not as it was shown (``revision``; None asks nothing).
 
     ``at`` gives the zone in which the sentence tells the time.
     """
     if not row.waiting:
         decided = datetime.fromisoformat(row.changed_at).astimezone(at.tzinfo)
-        raise ZhipaiError("E7951", {"who": shown(row.actor), "at": f"{decided:%m月%d日 %H:%M}", "what": told(row)})
+        who = said(connection, row.actor)
+        raise ZhipaiError("E7951", {"who": who, "at": f"{decided:%m月%d日 %H:%M}", "what": told(row)})
     if revision is not None and revision != row.revision:
         raise ZhipaiError("E7952", {"what": told(row)})
 
@@ -194,11 +208,6 @@ def check_waiting(row: Row, *, revision: int | None, at: datetime) -> None:
 def told(row: Row) -> str:
     """Where a row stands, in words: 已派 · 城市管理局."""
     return f"{STATUSES[row.status]}{'：' + row.unit if row.unit and row.status == DISPATCHED else ''}"
-
-
-def shown(actor: str) -> str:
-    """Who did something, for people."""
-    return {LOCAL: "本机", "": "有人"}.get(actor, actor)
 
 
 def change(
@@ -244,31 +253,39 @@ def add_event(
     )
 
 
-def dispatched(
-    connection: Connection,
-    *,
-    order_id: str,
-    unit: str,
-    actor: str,
-    decision_id: str,
-    at: datetime,
-    revision: int | None = None,
-) -> None:
-    """An order was dispatched; called by :func:`service.decisions.decide`, whoever asked for it.
+def rows_of(connection: Connection, order_ids: Iterable[str]) -> dict[str, Row]:
+    """Where orders stand, without their texts; those that were never filed are left out."""
+    query = select(ORDER_QUEUE).where(ORDER_QUEUE.c.order_id.in_(list(order_ids)))
+    return {found.order_id: Row(**found._mapping, text="") for found in connection.execute(query)}
 
-    An order that was never filed (only a proposal was asked for) has no row, and nothing to check.
 
-    Raises
-    ------
-    ZhipaiError
-        E7951 if the order has a decision that stands, E7952 if it is not as it was shown.
-    """
-    row = read_row(connection, order_id)
-    if row is None:
-        return
-    check_waiting(row, revision=revision, at=at)
-    values = {"status": DISPATCHED, "unit": unit, "decision_id": decision_id}
-    change(connection, row, values, event="dispatch", actor=actor, at=at, decision_id=decision_id)
+def dispatched(row: Row, *, unit: str, actor: str, decision_id: str, at: datetime) -> Row:
+    """A row as a dispatch leaves it."""
+    return replace(
+        row,
+        status=DISPATCHED,
+        revision=row.revision + 1,
+        unit=unit,
+        decision_id=decision_id,
+        actor=actor,
+        changed_at=utc(at),
+    )
+
+
+def write_dispatched(connection: Connection, rows: Sequence[Row]) -> None:
+    """Write rows that were dispatched (:func:`dispatched`), and say so in their events. They were read while other
+    writers were held off."""
+    values = [
+        {"id": row.order_id, "unit_": row.unit, "by": row.decision_id, "who": row.actor, "when": row.changed_at}
+        for row in rows
+    ]
+    connection.execute(_DISPATCH, values)
+    events = [
+        {"order_id": row.order_id, "kind": "dispatch", "actor": row.actor, "unit": row.unit,
+         "decision_id": row.decision_id, "created_at": row.changed_at}
+        for row in rows
+    ]  # fmt: skip
+    add_rows(connection, ORDER_EVENTS, events)
 
 
 # Reading lists

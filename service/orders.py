@@ -6,6 +6,7 @@ Personal fields go to a table of their own (:mod:`service.privacy`); what stands
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -43,8 +44,8 @@ register(
 )
 
 # Made once: building a statement costs as much as running it.
-_STORED = select(PROPOSALS.c.order_id, PROPOSALS.c.proposal, PROPOSALS.c.context).where(
-    PROPOSALS.c.proposal_id == bindparam("id")
+_STORED = select(PROPOSALS.c.proposal_id, PROPOSALS.c.order_id, PROPOSALS.c.proposal, PROPOSALS.c.context).where(
+    PROPOSALS.c.proposal_id.in_(bindparam("ids", expanding=True))
 )
 
 
@@ -131,7 +132,13 @@ def _same_order(connection: Connection, order: WorkOrder, at: datetime) -> str |
 
 def read_proposal(connection: Connection, proposal_id: str) -> StoredProposal:
     """A proposal as it stands; E6301 if there is none."""
-    row = connection.execute(_STORED, {"id": proposal_id}).first()
-    if row is None:
+    found = read_proposals(connection, [proposal_id]).get(proposal_id)
+    if found is None:
         raise ZhipaiError("E6301", {"proposal_id": proposal_id[:80]})
-    return StoredProposal(row.order_id, row.proposal, row.context or "null")
+    return found
+
+
+def read_proposals(connection: Connection, proposal_ids: Iterable[str]) -> dict[str, StoredProposal]:
+    """Proposals by their ids; one that is not there is left out."""
+    rows = connection.execute(_STORED, {"ids": list(proposal_ids)})
+    return {row.proposal_id: StoredProposal(row.order_id, row.proposal, row.context or "null") for row in rows}

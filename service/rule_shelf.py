@@ -20,6 +20,7 @@ from rules.problems import Problem
 from rules.rule import Rule
 from rules.run_tests import RuleTest, read_tests
 from rules.vocabulary import State
+from rules.yaml_reader import reading_together
 from service.db.engine import reading
 from service.rule_versions import Publication, published, stored_bundle, version_at
 from service.rulings import served_pack, served_packs
@@ -111,13 +112,14 @@ def carriers(rule: Rule, snapshot: Snapshot, engine: Engine, *, at: datetime) ->
     """The served packs that hold a rule, each with the values that it gives to the rule's parameters on that day."""
     found = []
     day = at.astimezone(snapshot.rules.pack.zone).date()
-    for name in served_packs(snapshot.rules.pack):
-        pack = served_pack(name, snapshot.rules.pack, engine, at=at)
+    with reading_together():
+        packs = [served_pack(name, snapshot.rules.pack, engine, at=at) for name in served_packs(snapshot.rules.pack)]
+    for pack in packs:
         if rule.id not in {one.id for one in pack.rules}:
             continue
         values = []
         for parameter in rule.parameters:
             value = pack.parameter_on(parameter, day)
             values.append({"id": parameter, "value": value.value if value else None})
-        found.append({"name": name, "title": pack.title, "own": rule.pack == name, "values": values})
+        found.append({"name": pack.name, "title": pack.title, "own": rule.pack == pack.name, "values": values})
     return found

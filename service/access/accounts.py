@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from intake.errors import ZhipaiError, register
 from service.access.actor import Actor
 from service.access.grants import check_grant, check_roles, within_reach
+from service.access.names import TECHNICAL
 from service.access.passwords import PasswordRule, check_password, hash_password, is_password, one_time_password
 from service.access.records import record_change
 from service.access.roles import ADMIN, SECURITY_ADMIN
@@ -21,7 +22,11 @@ from service.access.sign_in import name_hash
 from service.db.engine import reading, writing
 from service.db.tables_access import ACCESS_SESSIONS, ACCOUNTS, SIGN_IN_FAILURES
 
-register("E7850", "账号名不合要求", "账号名须为 2 至 64 个字母、数字、汉字或 . _ - @，不能以符号开头，也不能是 local。")
+register(
+    "E7850",
+    "账号名不合要求",
+    "账号名须为 2 至 64 个字母、数字、汉字或 . _ - @，不能以符号开头，也不能是 local、system 或 import。",
+)
 register("E7851", "没有这个账号", "没有账号“{name}”。", status=404)
 register("E7852", "账号已存在", "账号“{name}”或这个统一登录编号已经有人使用，请换一个。", status=409)
 register(
@@ -173,7 +178,7 @@ def _insert(
     subject: str,
     password: str = "",
 ) -> str:
-    if not _NAME.fullmatch(name) or name.lower() == "local":
+    if not _NAME.fullmatch(name) or name.lower() in TECHNICAL:
         raise ZhipaiError("E7850")
     if password:
         check_password(password, name=name, rule=PasswordRule())

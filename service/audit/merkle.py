@@ -7,7 +7,7 @@ any size is made of perfect nodes, which never change once they are whole; that 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 #: Names that ``hashlib`` knows, and what they are called on paper. All give 32 bytes.
@@ -69,11 +69,11 @@ class Frontier:
 
     Parameters
     ----------
-    left : dict
+    left : mapping
         Level -> the perfect node that waits for its right sibling, for a tree that has ``size`` leaves already.
     """
 
-    def __init__(self, hasher: TreeHash, size: int = 0, left: dict[int, bytes] | None = None):
+    def __init__(self, hasher: TreeHash, size: int = 0, left: Mapping[int, bytes] | None = None):
         self.hasher, self.size, self.left = hasher, size, dict(left or {})
 
     def add(self, leaf: bytes) -> list[bytes]:

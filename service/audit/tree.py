@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, select
+from sqlalchemy import Connection, Engine, bindparam, func, insert, literal_column, select
 
 from intake.errors import ZhipaiError, register
 from service.audit.merkle import (
     Frontier,
     Node,
     TreeHash,
-    completed,
     consistency_parts,
     hashes,
     inclusion_parts,
     last_leaf,
     peaks,
 )
+from service.db.bulk import add_rows
 from service.db.engine import hold, reading, writing
 from service.db.tables import DECISIONS
 from service.db.tables_audit import LOG_IDENTITY, LOG_TREE
@@ -52,38 +52,60 @@ class Identity:
     hasher: TreeHash
 
 
-# Made once: building a statement costs as much as running it.
-_ENDS = select(
-    select(func.max(DECISIONS.c.sequence)).scalar_subquery(),
-    select(func.max(LOG_TREE.c.sequence)).scalar_subquery(),
-    select(LOG_IDENTITY.c.hash).order_by(LOG_IDENTITY.c.id.desc()).limit(1).scalar_subquery(),
+#: Levels of a tree that may have a node waiting: numbers of records are 32 bits wide.
+LEVELS = 31
+# Made once: building a statement costs as much as running it. The rows where the tree goes on, each that of the last leaf
+# of a perfect node that waits for its sibling; one row with an empty sequence for an empty tree.
+_ENDS = (
+    select(
+        select(func.max(DECISIONS.c.sequence)).scalar_subquery().label("records"),
+        select(func.max(LOG_TREE.c.sequence)).scalar_subquery().label("leaves"),
+        select(LOG_IDENTITY.c.hash).order_by(LOG_IDENTITY.c.id.desc()).limit(1).scalar_subquery().label("hash"),
+    )
+).cte("ends")
+_PLACE = select(_ENDS, LOG_TREE.c.sequence, LOG_TREE.c.nodes).select_from(
+    _ENDS.outerjoin(
+        LOG_TREE,
+        LOG_TREE.c.sequence.in_([literal_column(f"ends.leaves >> {n} << {n}") for n in range(LEVELS)]),
+    )
 )
-_ADD = insert(LOG_TREE)
 _READ = select(LOG_TREE.c.sequence, LOG_TREE.c.nodes).where(
     LOG_TREE.c.sequence.in_(bindparam("sequences", expanding=True))
 )
 
 
-def next_place(connection: Connection) -> tuple[int, TreeHash]:
-    """The sequence of the next record and the hash of the tree; E7801 if log and tree do not end with the same record.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the log goes on: ``sequence`` of its next record, and its tree so far."""
+
+    sequence: int
+    hasher: TreeHash
+    waiting: Mapping[int, bytes]
+
+
+def next_place(connection: Connection) -> Place:
+    """The place of the next record; E7801 if log and tree do not end with the same record.
 
     Holds off other writers until the end of the transaction: on SQLite the unit of work holds the only write lock.
     """
     hold(connection)
-    records, leaves, name = connection.execute(_ENDS).one()
-    if (records or 0) != (leaves or 0):
-        raise ZhipaiError("E7801", {"sequence": min(records or 0, leaves or 0) + 1})
-    return (records or 0) + 1, TreeHash(name)
+    rows = connection.execute(_PLACE).all()
+    records, leaves, name = rows[0].records or 0, rows[0].leaves or 0, rows[0].hash
+    if records != leaves:
+        raise ZhipaiError("E7801", {"sequence": min(records, leaves) + 1})
+    by_sequence = {row.sequence: bytes(row.nodes) for row in rows if row.sequence}
+    waiting = {node[0]: _node(by_sequence, node) for node in peaks(0, records)}
+    return Place(records + 1, TreeHash(name), waiting)
 
 
-def append_leaf(connection: Connection, sequence: int, record: bytes, hasher: TreeHash) -> None:
-    """Put a record into the tree: reads the nodes that wait for it (one on average, at most log2 n), writes one row."""
-    leaf = sequence - 1
-    waiting = [(level, (leaf >> level) - 1) for level in range(completed(leaf))]
-    found = read_nodes(connection, waiting)
-    tree = Frontier(hasher, leaf, {level: found[level, index] for level, index in waiting})
-    nodes = b"".join(tree.add(hasher.leaf(record)))
-    connection.execute(_ADD, {"sequence": sequence, "nodes": nodes})
+def append_leaves(connection: Connection, place: Place, records: Sequence[bytes]) -> None:
+    """Put records into the tree, the first at ``place``: one row each."""
+    tree = Frontier(place.hasher, place.sequence - 1, place.waiting)
+    rows = [
+        {"sequence": sequence, "nodes": b"".join(tree.add(place.hasher.leaf(record)))}
+        for sequence, record in enumerate(records, start=place.sequence)
+    ]
+    add_rows(connection, LOG_TREE, rows)
 
 
 def read_nodes(connection: Connection, nodes: Iterable[Node]) -> dict[Node, bytes]:
@@ -93,14 +115,15 @@ def read_nodes(connection: Connection, nodes: Iterable[Node]) -> dict[Node, byte
         return {}
     rows = connection.execute(_READ, {"sequences": list({last_leaf(node) + 1 for node in wanted})})
     by_sequence = {row.sequence: bytes(row.nodes) for row in rows}
-    found: dict[Node, bytes] = {}
-    for node in wanted:
-        sequence, at = last_leaf(node) + 1, node[0] * WIDTH
-        content = by_sequence.get(sequence, b"")[at : at + WIDTH]
-        if len(content) != WIDTH:
-            raise ZhipaiError("E7801", {"sequence": sequence})
-        found[node] = content
-    return found
+    return {node: _node(by_sequence, node) for node in wanted}
+
+
+def _node(by_sequence: Mapping[int, bytes], node: Node) -> bytes:
+    sequence, at = last_leaf(node) + 1, node[0] * WIDTH
+    content = by_sequence.get(sequence, b"")[at : at + WIDTH]
+    if len(content) != WIDTH:
+        raise ZhipaiError("E7801", {"sequence": sequence})
+    return content
 
 
 def size_of(connection: Connection) -> int:

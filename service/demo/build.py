@@ -21,7 +21,7 @@ from service.audit.verify import verify_log
 from service.audit_facts import catch_up
 from service.db.engine import make_engine
 from service.db.migrate import upgrade
-from service.demo import desk, moves, reports, requests, upkeep
+from service.demo import desk, moves, reports, requests, rulebook, upkeep
 from service.demo.material import gather, write_month, write_training
 from service.demo.place import DemoPlan, check_outside, make_place, read_mark, settings_of, write_mark
 from service.demo.world import World
@@ -90,7 +90,7 @@ def build(home: Path, base: Settings, plan: DemoPlan, *, progress: Progress) -> 
             upkeep.plan_upkeep(world, material.training, begin, days=plan.days)
             world.plan(plan.end - LAST, lambda at: requests.ask_last(world, material.filings, at))
             moves.plan_models(world, versions, begin, days=plan.days)
-            moves.plan_rules(world, begin, days=plan.days, backtest=reports.backtest_file(settings))
+            rulebook.plan_rules(world, begin, days=plan.days, backtest=reports.backtest_file(settings))
             moves.plan_checkpoints(world, begin, days=plan.days)
             world.run(progress, step=STEP, total=plan.orders)
             catch_up(world.engine)

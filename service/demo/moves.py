@@ -1,4 +1,4 @@
-"""What comes into force during the month: two models, one of them taken back for some days, the rules, and checkpoints."""
+"""What comes into force during the month: two models, one of them taken back for some days; and checkpoints."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from service.audit.checkpoint import publish as publish_checkpoint
 from service.audit.checkpoint import sign_checkpoint
 from service.audit.keys import KeyStore
 from service.demo import words
-from service.demo.world import SOFTWARE, World
+from service.demo.world import World
 from service.model_life import Mover, promote_version, rollback_version
-from service.publication import Order, attach_backtest, check_folder, publish
 from service.settings import Settings
 from service.training import CITY_MAPPING, train_and_register
 from training.config import TrainConfig
@@ -77,20 +76,6 @@ def roll_back(world: World, at: datetime) -> None:
     rollback_version(world.settings, mover=mover, at=at)
     world.models_changed()
     world.done["model_rolled_back"] += 1
-
-
-def plan_rules(world: World, begin: datetime, *, days: int, backtest: Path) -> None:
-    at = (begin + timedelta(days=days // 3)).replace(hour=10, minute=0)
-    world.plan(at, lambda then: _publish_rules(world, backtest, then))
-
-
-def _publish_rules(world: World, backtest: Path, at: datetime) -> None:
-    candidate = check_folder(world.settings.pack)
-    pack, _ = candidate.require()
-    order = Order(words.RULE_OWNER, "条文已逐条核对，回测没有异常，从今天起按发布的版本执行")
-    publish(world.engine, candidate, order, backtest=attach_backtest(backtest, pack), software=SOFTWARE, at=at)
-    world.rules_changed(at)
-    world.done["rule_publication"] += 1
 
 
 def plan_checkpoints(world: World, begin: datetime, *, days: int) -> None:

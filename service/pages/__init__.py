@@ -11,7 +11,8 @@ How to add a page:
 
 3. ``templates/<subject>/….html`` extends ``base.html`` (blocks: ``title``, ``head``, ``main``, ``side``, and ``keys``,
    rows of ``<dt><dd>`` for the keyboard help) and may
-   import ``macros.html`` (``bar``, ``empty``, ``field``, ``chart``). ``page`` adds ``actor``, ``nav``, ``csrf``.
+   import ``macros.html`` (``bar``, ``empty``, ``field``, ``chart``). ``page`` adds ``actor``, ``nav``, ``csrf``, and
+   ``person(name)``, which says who did something: the name of an account, never the account alone.
    Parts that htmx puts into a page are rendered with :func:`service.pages.render.fragment`.
 4. Add the module to ``MODULES`` below, and a line to ``navigation.ITEMS`` if the page belongs in the header: it is shown
    to whoever may take its action.
@@ -33,6 +34,7 @@ from service.pages import (
     cases,
     kb,
     kb_edit,
+    kb_gaps,
     kb_import,
     kb_upkeep,
     model_labels,
@@ -71,6 +73,7 @@ MODULES = (
     unit,
     kb_edit,
     kb_import,
+    kb_gaps,
     kb_upkeep,
     kb,
     workbench_parts,

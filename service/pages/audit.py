@@ -16,14 +16,16 @@ from intake.errors import ZhipaiError, register
 from rules.vocabulary import GATES
 from service import clock
 from service.access import Actor
+from service.access.names import account_of
 from service.api.auth import needs
 from service.audit_query import AuditFilter, count_of, newest_first
 from service.pages.audit_view import KINDS, line
 from service.pages.order_view import STATES
-from service.pages.render import fragment, page
+from service.pages.render import fragment, names_for, page
 from service.runtime import Runtime
 
 register("E7982", "时刻的写法不对", "“{name}”的写法不对，请写成 2026-05-01 或 2026-05-01T09:30。")
+register("E7967", "不止一个人叫这个名字", "有几个账号都叫“{name}”：{accounts}。请在“经办人”里填账号。")
 register("E7983", "须先选单位", "您的范围是{scope}，请在“单位”里填写其中的一个，再查。", status=403)
 
 router = APIRouter(include_in_schema=False)
@@ -54,9 +56,12 @@ class Asked:
     def given(self) -> dict[str, str]:
         return {name: getattr(self, name) for name in self.__slots__ if getattr(self, name)}
 
-    def meant(self, zone: str) -> AuditFilter:
-        """The filter; E7982 for an instant that cannot be read, E7900–E7902 as there."""
+    def meant(self, zone: str, names: Mapping[str, str]) -> AuditFilter:
+        """The filter; E7982 for an instant that cannot be read, E7967 for a name of several people (``names``: account →
+        name), E7900–E7902 as there."""
         plain = {name: value for name, value in self.given().items() if name not in _READ}
+        if self.actor:
+            plain["actor"] = _account(self.actor, names)
         return AuditFilter(
             since=_instant("从", self.since, zone),
             until=_instant("到", self.until, zone, whole_day=True),
@@ -64,6 +69,14 @@ class Asked:
             abstained=EITHER.get(self.abstained),
             **plain,
         )
+
+
+def _account(typed: str, names: Mapping[str, str]) -> str:
+    """Pages show names, records hold accounts: either may be typed."""
+    meant = account_of(typed, names)
+    if len(meant) > 1:
+        raise ZhipaiError("E7967", {"name": typed[:40], "accounts": "、".join(meant[:10])}, where="query:actor")
+    return meant[0]
 
 
 _READ = frozenset({"since", "until", "override", "abstained"})
@@ -95,7 +108,7 @@ def log(request: Request, who: Auditor, asked: Wanted, before: Annotated[int | N
     """The newest records that fit, and the filters. What is wrong with these is said beside them."""
     state = runtime(request)
     try:
-        rows, more = _found(state, who, asked, before)
+        rows, more = _found(request, who, asked, before)
         problem = ""
     except ZhipaiError as error:
         rows, more, problem = [], "", error.message
@@ -107,7 +120,7 @@ def log(request: Request, who: Auditor, asked: Wanted, before: Annotated[int | N
         rows=rows,
         more=more,
         problem=problem,
-        export=export_addresses(who, state, asked) if not problem else {},
+        export=export_addresses(request, who, asked) if not problem else {},
         **filters(asked, state),
     )
 
@@ -115,7 +128,7 @@ def log(request: Request, who: Auditor, asked: Wanted, before: Annotated[int | N
 @router.get("/audit/rows")
 def rows(request: Request, who: Auditor, asked: Wanted, before: Annotated[int | None, Query(ge=1)] = None) -> Response:
     """The next page of the table."""
-    found, more = _found(runtime(request), who, asked, before)
+    found, more = _found(request, who, asked, before)
     return fragment(request, "audit/rows.html", rows=found, more=more)
 
 
@@ -123,22 +136,26 @@ def rows(request: Request, who: Auditor, asked: Wanted, before: Annotated[int | 
 def count(request: Request, who: Auditor, asked: Wanted) -> Response:
     """How many there are: asked for after the page is there, as it may take a second."""
     state = runtime(request)
-    return fragment(request, "audit/count.html", number=count_of(state.engine, checked(who, asked, state)))
+    return fragment(request, "audit/count.html", number=count_of(state.engine, checked(request, who, asked)))
 
 
-def _found(state: Runtime, who: Actor, asked: Asked, before: int | None) -> tuple[list[dict[str, Any]], str]:
-    wanted = checked(who, asked, state)
+def _found(request: Request, who: Actor, asked: Asked, before: int | None) -> tuple[list[dict[str, Any]], str]:
+    wanted, state = checked(request, who, asked), runtime(request)
     found, following = newest_first(state.engine, wanted, before=before, limit=PAGE, zone=state.settings.time_zone)
     more = "?" + urlencode(asked.given() | {"before": following}) if following else ""
     return [line(row) for row in found], more
 
 
-def checked(who: Actor, asked: Asked, state: Runtime) -> AuditFilter:
+def checked(request: Request, who: Actor, asked: Asked) -> AuditFilter:
     """The filter, if it lies within what somebody may see; E7983 otherwise."""
-    wanted = asked.meant(state.settings.time_zone)
+    wanted = _meant(request, asked)
     if not who.scope.all and not (wanted.unit and who.scope.covers(unit=wanted.unit)):
         raise ZhipaiError("E7983", {"scope": who.scope.says()}, where="query:unit")
     return wanted
+
+
+def _meant(request: Request, asked: Asked) -> AuditFilter:
+    return asked.meant(runtime(request).settings.time_zone, names_for(request) if asked.actor else {})
 
 
 def filters(asked: Asked, state: Runtime) -> dict[str, Any]:
@@ -159,11 +176,11 @@ def filters(asked: Asked, state: Runtime) -> dict[str, Any]:
     }
 
 
-def export_addresses(who: Actor, state: Runtime, asked: Asked) -> dict[str, str]:
+def export_addresses(request: Request, who: Actor, asked: Asked) -> dict[str, str]:
     """Format → address of the export of what is shown; empty for who may not export."""
     if not who.may("audit.export").allowed:
         return {}
-    given: Mapping[str, Any] = asked.meant(state.settings.time_zone).given()
+    given: Mapping[str, Any] = _meant(request, asked).given()
     values = {name: str(value).lower() if isinstance(value, bool) else value for name, value in given.items()}
     return {form: "/v1/audit/export?" + urlencode({**values, "format": form}) for form in ("xlsx", "csv", "jsonl")}
 

@@ -38,7 +38,7 @@ def charts(
     groups: list[dict[str, Any]] = []
     problem, known = "", False
     try:
-        total, groups, known = _stats(state.engine, checked(who, asked, state), by)
+        total, groups, known = _stats(state.engine, checked(request, who, asked), by)
     except ZhipaiError as error:
         problem = error.message
     shown = groups[(part - 1) * PAGE : part * PAGE]

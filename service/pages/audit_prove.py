@@ -21,7 +21,6 @@ from service.audit.tree import identity_of, size_of
 from service.audit_verification import start_verification, verification_state
 from service.db.engine import reading
 from service.db.tables_audit import LOG_CHECKPOINTS
-from service.order_queue import shown
 from service.pages.audit import PAGE, runtime
 from service.pages.render import fragment, page
 from service.runtime import Runtime
@@ -105,7 +104,7 @@ def _file(text: str, name: str) -> Response:
 
 def _verification(state: Runtime) -> dict[str, Any]:
     found = verification_state(state.settings)
-    return {"state": found, "by": shown(found["actor"]) if found else "", "problem_kinds": KINDS}
+    return {"state": found, "problem_kinds": KINDS}
 
 
 def _checkpoints(state: Runtime, before: int | None = None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ router = APIRouter(include_in_schema=False)
 Reader = Annotated[Actor, Depends(needs("audit.read"))]
 Replayer = Annotated[Actor, Depends(needs("audit.replay"))]
 #: Fields that the page asks for and that not every kind of record has.
-TOLD = ("order_id", "unit", "action", "reason", "disposition", "as_of", "software", "request_id")
+TOLD = ("order_id", "actor", "unit", "action", "reason", "disposition", "as_of", "software", "request_id")
 DecisionId = Annotated[str, Path(max_length=64)]
 
 
@@ -46,7 +46,6 @@ def story(request: Request, who: Reader, decision_id: DecisionId) -> Response:
         story=found,
         record=dict.fromkeys(TOLD, "") | record,
         kind=words.kind_of(record["kind"]),
-        who=words.who(record.get("actor") or ""),
         role=words.role_of(record),
         sentence=words.sentence(record),
         facts=words.facts(record),

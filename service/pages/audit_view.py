@@ -8,7 +8,6 @@ from typing import Any
 from rules.fact_dictionary import fact_dictionary
 from rules.vocabulary import GATES, STAGES
 from service.access.roles import ROLES
-from service.order_queue import shown
 from service.pages.order_view import STATES
 
 #: kind of a record -> what a person calls it.
@@ -90,11 +89,6 @@ SNAPSHOT = {"rules": "规则", "model": "模型", "knowledge": "知识库", "dir
 SNAPSHOT_PARTS = SNAPSHOT | {"gazetteer": "地名表"}
 
 
-def who(actor: str) -> str:
-    """Who did something, for people."""
-    return "系统" if actor == "system" else shown(actor)
-
-
 def kind_of(kind: str) -> str:
     return KINDS.get(kind, kind)
 
@@ -140,7 +134,7 @@ def what(row: Mapping[str, Any]) -> str:
 
 def line(row: Mapping[str, Any]) -> dict[str, Any]:
     """A line of :func:`service.audit_query.newest_first` in words."""
-    return {**row, "kind_name": kind_of(row["kind"]), "what": what(row), "who": who(row["actor"])}
+    return {**row, "kind_name": kind_of(row["kind"]), "what": what(row)}
 
 
 def facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -66,10 +66,16 @@ def _save(request: Request, who: Actor, entry_id: str, form: Fields) -> Response
     except ZhipaiError as error:
         if error.status >= 500 or error.code in ("E6521", "E4043"):
             raise
-        return entry_form(request, entry_id, seen, typed, error=error)
+        return entry_form(request, entry_id, seen, typed, error=in_words(error))
     # The draft in the browser belongs to the form that was sent: a new entry has no number there yet.
     done = "draft" if entry_id else "new"
     return go_to(request, f"/kb/entries/{part(told['id'])}?done={done}")
+
+
+def in_words(error: ZhipaiError) -> ZhipaiError:
+    """The same error with the field called as the form calls it."""
+    name = TITLES.get(str(error.params.get("field", "")))
+    return ZhipaiError(error.code, {**error.params, "field": name}, where=error.where) if name else error
 
 
 def entry_form(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, UploadFile
 from fastapi.responses import FileResponse, Response
 
+from intake.errors import ZhipaiError
+from knowledge_base.versions import TITLES
 from service import clock
 from service.access import Actor
 from service.api.auth import named, needs
@@ -25,8 +28,15 @@ PAGE = 50
 
 @router.get("/kb/import")
 def form(request: Request, who: Importer) -> Response:
+    return _form(request, {}, None)
+
+
+def _form(request: Request, typed: dict[str, str], error: ZhipaiError | None) -> Response:
+    """The form with what was typed (a browser lets no page fill in the file), and what is wrong with it."""
     limit = runtime_of(request).settings.max_upload_bytes // (1024 * 1024)
-    return kb_page(request, "kb/import.html", "import", limit=limit)
+    status = error.status if error else 200
+    values = dict.fromkeys(("way", "sheet", "unit", "district", "effective_from"), "") | typed
+    return kb_page(request, "kb/import.html", "import", status_code=status, limit=limit, values=values, error=error)
 
 
 @router.post("/kb/import")
@@ -38,23 +48,38 @@ def upload(
     sheet: Short = "",
     unit: Short = "",
     district: Short = "",
-    effective_from: Annotated[str, Form(max_length=10)] = "",
+    effective_from: Short = "",
 ) -> Response:
     """Keep the file and try it: nothing is written yet."""
     state = runtime_of(request)
     at = clock.now(state.settings.time_zone)
-    kept = keep_upload(
-        state.settings,
-        file.file,
-        file.filename or "",
-        owner=who.name,
-        way=way,
-        sheet=sheet,
-        defaults={"unit": unit.strip(), "district": district.strip(), "effective_from": effective_from},
-        at=at,
-    )
-    _run(request, who, kept, actor="试导入", reason="", dry_run=True)
+    defaults = {"unit": unit.strip(), "district": district.strip(), "effective_from": effective_from.strip()}
+    try:
+        _check_day(defaults["effective_from"])
+        kept = keep_upload(
+            state.settings,
+            file.file,
+            file.filename or "",
+            owner=who.name,
+            way=way,
+            sheet=sheet,
+            defaults=defaults,
+            at=at,
+        )
+        _run(request, who, kept, actor="试导入", reason="", dry_run=True)
+    except ZhipaiError as error:
+        if error.status >= 500:
+            raise
+        return _form(request, {**defaults, "way": way, "sheet": sheet}, error)
     return go_to(request, f"/kb/import/{kept.token}")
+
+
+def _check_day(text: str) -> None:
+    """E4006 for what is no day: said once, and not in every row."""
+    try:
+        date.fromisoformat(text or "2026-01-31")
+    except ValueError:
+        raise ZhipaiError("E4006", {"field": TITLES["effective_from"], "value": text}) from None
 
 
 @router.get("/kb/import/{token}")

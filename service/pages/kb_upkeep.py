@@ -1,4 +1,4 @@
-"""What a maintainer looks after: the review queue, what is due, what says the same twice or differently, what is lacking."""
+"""What a maintainer looks after: the review queue, what is due, what says the same twice or differently."""
 
 from __future__ import annotations
 
@@ -9,22 +9,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from intake.errors import ZhipaiError
-from knowledge_base import entry_to_dict
 from knowledge_base.entry import SUBMITTED
-from knowledge_base.gaps import draft_of
 from service import clock, kb_jobs
 from service.access import Actor
 from service.api.auth import needs
 from service.entries import entries_by_id
-from service.kb_asked import asked_of
 from service.kb_history import entry_documents, list_entries, what_is_due
 from service.kb_reminders import reminded
 from service.pages.form_fields import Fields
 from service.pages.forms import go_to
 from service.pages.kb import DONE, Reader, kb_page, runtime_of, today
-from service.pages.kb_edit import entry_form
-from service.pages.kb_view import change_rows, form_values
+from service.pages.kb_view import change_rows
 
 router = APIRouter(include_in_schema=False)
 PAGE = 50
@@ -122,58 +117,6 @@ def check(
         entries=entries,
         next=start + PAGE if start + PAGE < len(found) else None,
     )
-
-
-@router.get("/kb/gaps")
-def gaps(request: Request, who: Reader, start: From = 0) -> Response:
-    """What people asked and nothing answers, by topic; and what an entry would have answered, yet was dispatched."""
-    state = runtime_of(request)
-    standing = kb_jobs.standing(state.settings, "gaps")
-    report = standing.report or {"topics": [], "answerable": [], "read": 0, "alone": 0}
-    part = report["topics"][start : start + PAGE]
-    samples = {
-        one.id: one for one in asked_of(state.engine, [order for topic in part for order in topic["orders"][:5]])
-    }
-    answerable = report["answerable"][:PAGE]
-    asked = {one.id: one for one in asked_of(state.engine, [one["order"] for one in answerable])}
-    return kb_page(
-        request,
-        "kb/gaps.html",
-        "gaps",
-        standing=standing,
-        days=kb_jobs.DAYS,
-        report=report,
-        topics=[
-            {
-                "number": start + place,
-                "terms": topic["terms"],
-                "n": len(topic["orders"]),
-                "samples": [samples[order].text for order in topic["orders"][:5] if order in samples],
-            }
-            for place, topic in enumerate(part)
-        ],
-        answerable=[{**one, "text": asked[one["order"]].text} for one in answerable if one["order"] in asked],
-        entries=entries_by_id(state.engine, [one["entry"] for one in answerable]),
-        next=start + PAGE if start + PAGE < len(report["topics"]) else None,
-    )
-
-
-@router.get("/kb/gaps/{number}/draft")
-def draft(request: Request, who: Annotated[Actor, Depends(needs("kb.write"))], number: int) -> Response:
-    """A new entry to go on from: the questions of a topic and the unit's own reply, where there is one."""
-    state = runtime_of(request)
-    report = kb_jobs.standing(state.settings, "gaps").report or {"topics": []}
-    if not 0 <= number < len(report["topics"]):
-        raise ZhipaiError("E6503")
-    topic = report["topics"][number]
-    asked = asked_of(state.engine, topic["orders"])
-    made = draft_of(asked, topic["terms"], "本系统近期工单")
-    if made is not None:
-        content = entry_to_dict(made)
-    else:
-        questions = list(dict.fromkeys(one.text[:200] for one in asked))[:5]
-        content = {"title": "、".join(topic["terms"][:3]), "questions": questions}
-    return entry_form(request, "", None, form_values(content))
 
 
 @router.post("/kb/{job}/start")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from intake.errors import ZhipaiError
 from service.access import Actor
+from service.access.names import person, read_names
 from service.api.auth import csrf_token
+from service.db.engine import reading
 from service.pages.navigation import items_for
 from service.pages.static import address
 from service.version import VERSION
@@ -43,6 +45,14 @@ def _percent(value: float) -> str:
     return f"{value:.1%}" if 0 < value < 0.01 or 0.99 < value < 1 else f"{value:.0%}"
 
 
+def _box(value: str) -> str:
+    """The kind of input that shows a date as it was typed: a browser's date box shows nothing of what is no date."""
+    try:
+        return "date" if not value or date.fromisoformat(value).isoformat() == value else "text"
+    except ValueError:
+        return "text"
+
+
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -51,7 +61,7 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-ENVIRONMENT.filters |= {"instant": _instant, "short_instant": _short_instant, "percent": _percent}
+ENVIRONMENT.filters |= {"instant": _instant, "short_instant": _short_instant, "percent": _percent, "date_box": _box}
 ENVIRONMENT.globals |= {"static": address, "version": VERSION}
 
 
@@ -77,11 +87,29 @@ def fragment(
         actor=_actor(request),
         csrf=token,
         csrf_field=csrf_field,
+        person=lambda name: _person(name, names_for(request)),
         request_id=getattr(request.state, "request_id", ""),
         **context,
     )
     # What is shown depends on who asks and may hold order texts: no shared store keeps it.
     return HTMLResponse(body, status_code, {"Cache-Control": "private, no-store", **(headers or {})})
+
+
+def names_for(request: Request) -> Mapping[str, str]:
+    """Account → name (:func:`service.access.names.read_names`), read once for a request, and only if asked for."""
+    found: Mapping[str, str] | None = getattr(request.state, "names", None)
+    if found is None:
+        with reading(request.app.state.runtime.engine) as connection:
+            found = request.state.names = read_names(connection)
+    return found
+
+
+def _person(actor: str, names: Mapping[str, str]) -> Markup:
+    """Who did something: the name, with what stands in the records on its title."""
+    found = person(actor, names)
+    if not found.account:
+        return escape(found.said)
+    return Markup('<span title="记录里是 {}">{}</span>').format(found.account, found.said)
 
 
 def _actor(request: Request) -> Actor | None:

@@ -150,7 +150,6 @@ def _order(request: Request, connection: Connection, row: Row | None) -> dict[st
             if proposal["snapshot"][key] != getattr(ids, key)
         ],
         "events": _events(connection, row, ZoneInfo(state.settings.time_zone)),
-        "who": order_queue.shown(row.actor),
         "last_event": order_queue.last_event(connection),
         "statuses": {"open": OPEN, "returned": RETURNED},
     }
@@ -161,7 +160,6 @@ def _events(connection: Connection, row: Row, zone: ZoneInfo) -> list[dict[str, 
         {
             **event,
             "name": order_queue.EVENTS.get(event["kind"], event["kind"]),
-            "who": order_queue.shown(event["actor"]),
             "at": datetime.fromisoformat(event["created_at"]).astimezone(zone),
         }
         for event in order_queue.events_of(connection, row.order_id)

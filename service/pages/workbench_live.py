@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from service import clock, order_queue, presence
+from service.access.names import person, read_names
 from service.db.engine import reading
 from service.pages.workbench import Dispatcher, visible
 from service.runtime import Runtime
@@ -59,10 +60,12 @@ async def _stream(state: Runtime, actor: str, *, window: str, order_id: str, aft
             found, others = await to_thread.run_sync(_look, state, order_id, window, after)
             if found:
                 after = found[-1]["sequence"]
-                yield _event("queue", {"changes": [_change(one) for one in found]}, number=after)
+                yield _event("queue", {"changes": await to_thread.run_sync(_changes, state, found)}, number=after)
             if others != who:
                 who = others
-                yield _event("presence", {"order": order_id, "others": [order_queue.shown(name) for name in others]})
+                yield _event(
+                    "presence", {"order": order_id, "others": await to_thread.run_sync(_people, state, others)}
+                )
             await asyncio.sleep(EVERY)
     finally:
         if order_id:
@@ -86,8 +89,21 @@ def _leave(state: Runtime, order_id: str, window: str) -> None:
     presence.leave(state.engine, order_id, window=window)
 
 
-def _change(event: dict[str, Any]) -> dict[str, str]:
-    who, name = order_queue.shown(event["actor"]), order_queue.EVENTS.get(event["kind"], event["kind"])
+def _people(state: Runtime, actors: list[str]) -> list[str]:
+    if not actors:
+        return []
+    with reading(state.engine) as connection:
+        names = read_names(connection)
+    return [person(actor, names).said for actor in actors]
+
+
+def _changes(state: Runtime, found: list[dict[str, Any]]) -> list[dict[str, str]]:
+    people = _people(state, [one["actor"] for one in found])
+    return [_change(one, who) for one, who in zip(found, people, strict=True)]
+
+
+def _change(event: dict[str, Any], who: str) -> dict[str, str]:
+    name = order_queue.EVENTS.get(event["kind"], event["kind"])
     said = f"{who}：{name}" + (f"，{event['unit']}" if event["unit"] and event["kind"] == "dispatch" else "")
     return {"order": event["order_id"], "kind": event["kind"], "said": said}
 

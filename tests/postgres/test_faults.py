@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from intake.errors import ZhipaiError
 from intake.unit import Unit, UnitDirectory
@@ -93,20 +93,20 @@ def test_reading_is_of_one_moment(log: Log) -> None:
 
 
 def test_a_key_that_another_wrote_in_between_stands_for_the_same_decision(log: Log, monkeypatch) -> None:
-    """The first asks, the second writes, the first writes."""
+    """The first asks, the second, another process, writes, the first writes."""
     request = DecisionRequest(**log.proposals(1)[0])
     directory = UnitDirectory([Unit(name=UNIT)])
     quick: list[str] = []
 
-    def run(units: Callable[[], UnitDirectory]) -> str:
-        done = decide(log.engine, request, directory=units, software="t", request_id="r", at=AT)
+    def run(engine: Engine, units: Callable[[], UnitDirectory]) -> str:
+        done = decide(engine, request, directory=units, software="t", request_id="r", at=AT)
         return done.record["decision_id"]
 
     def between() -> UnitDirectory:
-        quick.append(run(lambda: directory))
+        quick.append(run(make_engine(log.url), lambda: directory))
         return directory
 
-    assert run(between) == quick[0]
+    assert run(log.engine, between) == quick[0]
     assert len(quick) == 1 and log.decided() == set(quick)
 
 

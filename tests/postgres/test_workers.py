@@ -51,8 +51,8 @@ def test_the_same_requests_in_four_workers_are_recorded_once_each(root: Path, lo
     assert all(share == acknowledged[0] for share in acknowledged), "谁先谁后，得到的都是同一条决定"
 
 
-# Before the first statement, with the write lock held, with half of the rows written, and before the commit.
-@pytest.mark.parametrize("kill_at", [0, 3, 6, 8])
+# Before the first statement, with the write lock held, with half of what is written on its way, and before the commit.
+@pytest.mark.parametrize("kill_at", [0, 3, 6, 9])
 def test_a_killed_worker_holds_nobody_up_and_leaves_no_half(root: Path, log: Log, kill_at: int) -> None:
     requests = log.proposals(40)
     shares = [requests[number::4] for number in range(4)]

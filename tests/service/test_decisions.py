@@ -22,7 +22,7 @@ from service import clock
 from service.db import engine as engine_module
 from service.db.engine import make_engine
 from service.decisions import DecisionRequest, decide, read_decision
-from service.log import append_record
+from service.log import append_drafts
 from service.orders import store_proposal, with_order_id
 from service.privacy.fields import proposal_fields, without
 from service.settings import Settings
@@ -267,12 +267,12 @@ def test_connection_cut_in_the_middle_leaves_nothing(stored, monkeypatch) -> Non
     """The connection goes between the record and the routing, as when a server goes away."""
     engine, run = stored
 
-    def append_and_cut(connection, **arguments):
-        told = append_record(connection, **arguments)
+    def append_and_cut(connection, *arguments):
+        contents = append_drafts(connection, *arguments)
         connection.connection.dbapi_connection.close()
-        return told
+        return contents
 
-    monkeypatch.setattr("service.decisions.append_record", append_and_cut)
+    monkeypatch.setattr("service.decisions.append_drafts", append_and_cut)
     with pytest.raises(ZhipaiError) as caught:
         run()
     assert caught.value.code == "E6011"

@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 
 from intake.errors import ZhipaiError
 from intake.unit import UnitDirectory
+from rules.load import find_folder
+from rules.pack import PACKS
 from service import clock
 from service.api.app import create_app
 from service.audit.keys import KeyStore
@@ -29,6 +31,7 @@ from service.db.tables_queue import CASES, ORDER_EVENTS, ORDER_QUEUE
 from service.demo import Built, DemoPlan, build, standing
 from service.demo.material import gather
 from service.demo.place import environment
+from service.demo.rulebook import LATER
 from service.order_queue import NO_DUE, utc
 from service.replay import replay, subject_of_decision
 from service.replay_parts import Finder
@@ -53,7 +56,7 @@ PAGES = {
     "/try": "诉求",
     "/rules": "weifang",
     "/rules/try": "工单",
-    "/rules/history": "规则员",
+    "/rules/history": "与上一版的不同",
     "/rules/publish": "weifang",
     "/rules/backtests": "publication",
     "/rules/backtests/publication/backtest.html": "weifang",
@@ -106,7 +109,7 @@ def test_what_happened_is_what_stands_in_the_database(built: Built) -> None:
     assert kinds.get("refusal", 0) == counts.get("refusal", 0) == events.get("refusal", 0)
     assert kinds.get("merge", 0) == counts.get("merge", 0) == events.get("merge", 0)
     assert kinds["model_promotion"] == counts["model_promoted"] + counts["model_rolled_back"] == 4
-    assert kinds["rule_publication"] == 1
+    assert kinds["rule_publication"] == counts["rule_publication"] == 2
     assert kinds["knowledge_publication"] == sum(counts[f"kb_{name}"] for name in ("publish", "archive", "rollback"))
     assert {name: counts[f"case_{name}"] for name in cases} == cases
     assert set(cases) == {"return", "extension", "exclusion", "suspension"}
@@ -135,6 +138,18 @@ def test_the_overview_shows_the_numbers_of_the_database(built: Built, pages: Tes
     }
     assert any(one.due_at < utc(now) for one in waiting)
     assert any(utc(now) < one.due_at < NO_DUE for one in waiting)
+
+
+def test_two_versions_of_the_rules_can_be_compared(built: Built, pages: TestClient) -> None:
+    history = pages.get("/rules/history").text
+    assert history.count("规则员") == 2
+    (address,) = re.findall(r'href="(/rules/diff[^"]+)"', history)
+    diff = pages.get(address.replace("&amp;", "&")).text
+    folder = find_folder(built.settings.pack, PACKS)
+    assert folder is not None
+    added = re.findall(r"^- id: (\S+)", (folder / LATER).read_text(encoding="utf-8"), re.M)
+    assert added and re.findall(r"新增</span> 规则 <code>([^<]+)</code>", diff) == added
+    assert "改动</span>" not in diff and "删去</span>" not in diff
 
 
 def test_the_log_verifies_and_decisions_replay(built: Built) -> None:

@@ -114,22 +114,22 @@ def test_two_dispatchers_on_one_order(filled: Site) -> None:
         site.open(page, f"/workbench/orders/{order_id}")
         settled(page, order_id)
     # Each sees that the other has it open.
-    expect(zhang.locator("#presence")).to_contain_text("li")
-    expect(li.locator("#presence")).to_contain_text("zhang")
+    expect(zhang.locator("#presence")).to_contain_text("李强")
+    expect(li.locator("#presence")).to_contain_text("张敏")
     li.keyboard.press("2")
     li.keyboard.type("我写到一半")
     zhang.keyboard.press("1")
     zhang.keyboard.press("Enter")
     settled(zhang, site.ids[1])
     # The second sees it at once, cannot overwrite it, and keeps what he typed.
-    expect(li.locator("#news")).to_contain_text("zhang：派单")
+    expect(li.locator("#news")).to_contain_text("张敏：派单")
     expect(li.locator("#reason")).to_have_value("我写到一半")
     expect(li.locator("#go")).to_be_disabled()
     # Whoever gets past the page is told by the service.
     li.evaluate("document.querySelector('#decide fieldset').disabled = false")
     site.said.clear()
     li.locator("#reason").press("Enter")
-    expect(li.locator("#toasts")).to_contain_text("zhang已于")
+    expect(li.locator("#toasts")).to_contain_text("张敏已于")
     assert all("409" in one for one in site.said), site.said
     site.said.clear()
     assert record(site, order_id)["actor"] == "zhang"

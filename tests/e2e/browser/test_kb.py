@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from service import clock
+from service.cases_read import add_reply
 from service.settings import Settings
 from tests.e2e.browser.conftest import NARROW, WIDE, Site, site_on
 from tests.e2e.browser.test_appearance import IMAGES, serious
@@ -193,6 +195,52 @@ def test_the_base_is_looked_through_and_pairs_stand_side_by_side(library: Site) 
         page.screenshot(path=IMAGES / "kb-check-1440.png")
     page.get_by_role("link", name=re.compile("^矛盾")).click()
     expect(page.locator(".pairing").first).to_contain_text("不同")
+
+
+def test_a_gap_becomes_a_draft_of_the_units_own_reply(library: Site, tmp_path: Path) -> None:
+    """The report is written here: looking for gaps takes minutes, and the page shows whatever was found."""
+    ids = [f"20261121{number:06d}" for number in range(3)]
+    texts = (
+        "丹桂坊夜市的摊位怎么申请，要交多少钱，电话13800001111",
+        "想在丹桂坊夜市摆摊，去哪里报名",
+        "丹桂坊的夜市摊位还有没有，什么时候抽签",
+    )
+    for order_id, text in zip(ids, texts, strict=True):
+        filed = library.file(order_id, text)
+        body = {
+            "proposal_id": filed["proposal_id"],
+            "action": "accept",
+            "unit": filed["units"][0]["unit"],
+            "actor": "zhang",
+        }
+        key = {"Idempotency-Key": f"gap-{order_id}"}
+        assert library.ask("zhang", "POST", "/v1/decisions", json=body, headers=key).status_code == 201
+    for order_id in ids[:2]:
+        add_reply(
+            library.engine, order_id, "每月一日起带身份证到丹桂坊管理处报名抽签。", actor="经办人", at=clock.now()
+        )
+    folder = library.settings.home / "kb-reports"
+    folder.mkdir(exist_ok=True)
+    topics = [
+        {"terms": ["丹桂坊", "夜市", "摊位"], "orders": ids},
+        {"terms": ["报名", "摊位"], "orders": [ids[2], "erased-1", "erased-2"]},
+    ]
+    report = {"topics": topics, "answerable": [], "read": 240, "alone": 12}
+    (folder / "gaps.json").write_text(json.dumps(report), encoding="utf-8")
+    for size, scheme in LOOKS:
+        page = library.open(library.page("wu", size=size, scheme=scheme), "/kb/gaps")
+        expect(page.locator("article").first).to_contain_text("答复过的单位")
+        look(page, "kb-gaps", size, scheme, tmp_path)
+        page.context.close()
+    page = library.open(library.page("wu"), "/kb/gaps")
+    page.get_by_role("button", name="用单位的答复起草").click()
+    expect(page.get_by_label("答复要点", exact=False)).to_have_value("每月一日起带身份证到丹桂坊管理处报名抽签。")
+    expect(page.locator("h1")).to_contain_text("丹桂坊")
+    page.get_by_role("button", name="保存草稿").click()
+    expect(page.locator("#toasts")).to_contain_text("草稿已保存")
+    library.open(page, "/kb/gaps")
+    expect(page.locator("article").first).to_contain_text("草稿")
+    assert page.get_by_role("button", name="用单位的答复起草").count() == 0
 
 
 def test_who_may_only_read_sees_no_buttons_and_is_refused(library: Site) -> None:

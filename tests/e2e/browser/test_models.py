@@ -30,7 +30,7 @@ from training.champion import champion
 def lab(service: tuple[Settings, str], chromium: Browser) -> Iterator[Site]:
     """A data scientist, a morning's orders, and two more versions: a whole one, and one that cannot be promoted."""
     with site_on(service, chromium) as site:
-        put(site.engine, "wu", "data_scientist", at=clock.now(), display="吴算")
+        put(site.engine, "suan", "data_scientist", at=clock.now(), display="吴算")
         file_morning(site)
         recorded(site)
         shadow_counts(site.settings.home)
@@ -79,14 +79,14 @@ def drawn(page: Page, name: str) -> None:
 )
 def test_pages_in_both_themes_at_both_widths(lab: Site, tmp_path: Path, name: str, path: str) -> None:
     for size, scheme in LOOKS:
-        page = lab.open(lab.page("wu", size=size, scheme=scheme), path)
+        page = lab.open(lab.page("suan", size=size, scheme=scheme), path)
         drawn(page, name)
         look(lab, page, name, tmp_path, size, scheme)
         page.context.close()
 
 
 def test_labels_with_the_keyboard(lab: Site) -> None:
-    page = lab.open(lab.page("wu"), "/models/labels")
+    page = lab.open(lab.page("suan"), "/models/labels")
     press = page.keyboard.press
     desk = page.locator("[data-label-order]")
     first = desk.get_attribute("data-label-order")
@@ -121,12 +121,12 @@ def test_labels_with_the_keyboard(lab: Site) -> None:
         (second, "answer", True),
         (third, "skip", False),
     ]
-    assert answers[0]["unit"] == chosen and answers[0]["actor"] == "wu" and answers[0]["role"] == "data_scientist"
+    assert answers[0]["unit"] == chosen and answers[0]["actor"] == "suan" and answers[0]["role"] == "data_scientist"
     lab.said.clear()  # The browser itself notes the refused unit.
 
 
 def test_the_failing_line_is_shown_and_the_form_is_not(lab: Site) -> None:
-    page = lab.open(lab.page("wu"), f"/models/versions/{lab.ids[-1]}")
+    page = lab.open(lab.page("suan"), f"/models/versions/{lab.ids[-1]}")
     page.get_by_role("button", name="现在检查").click()
     checks = page.locator("#checks")
     expect(checks).to_contain_text("不能上线", timeout=PATIENT)
@@ -136,7 +136,7 @@ def test_the_failing_line_is_shown_and_the_form_is_not(lab: Site) -> None:
 
 def test_check_promote_and_roll_back(lab: Site, tmp_path: Path) -> None:
     number = lab.ids[-2]
-    page = lab.open(lab.page("wu"), f"/models/versions/{number}")
+    page = lab.open(lab.page("suan"), f"/models/versions/{number}")
     page.get_by_role("button", name="现在检查").click()
     expect(page.locator("#checks")).to_contain_text("可以上线", timeout=PATIENT)
     look(lab, page, "models-checks", tmp_path, *LOOKS[0])
@@ -150,7 +150,7 @@ def test_check_promote_and_roll_back(lab: Site, tmp_path: Path) -> None:
     page.get_by_role("button", name="退回版本").click()
     expect(page.locator("main")).to_contain_text("误派多了", timeout=PATIENT)
     assert champion(lab.settings.mlruns).version == "1"  # type: ignore[union-attr]
-    assert [one["actor"] for one in records(lab, "model_promotion")] == ["zhipai train", "wu", "wu"]
+    assert [one["actor"] for one in records(lab, "model_promotion")] == ["zhipai train", "suan", "suan"]
 
 
 def test_a_dispatcher_sees_no_models_and_an_auditor_only_reads(lab: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,12 +20,13 @@ from service.audit.tree import (
     establish,
     identity_of,
     inclusion_proof,
+    next_place,
     root_at,
     size_of,
 )
 from service.db.engine import make_engine, reading, writing
 from service.db.migrate import upgrade
-from service.log import append_record
+from service.log import append_drafts, append_record, draft_record
 from tests.service.audit.conftest import AT, Log
 
 WRITER = """
@@ -70,16 +72,41 @@ def test_every_proof_from_the_database_holds(make_log: Callable[..., Log], name:
 def test_an_append_reads_few_rows_however_long_the_log(make_log: Callable[..., Log]) -> None:
     log = make_log()
     log.append(300)
-    fetched: list[str] = []
+    asked: list[str] = []
 
     @event.listens_for(log.engine, "before_cursor_execute")
-    def _seen(_connection, _cursor, statement, parameters, *_rest) -> None:  # type: ignore[no-untyped-def]
-        if "log_tree" in statement and statement.startswith("SELECT") and "nodes" in statement:
-            fetched.append(str(len(parameters)))
+    def _seen(_connection, _cursor, statement, *_rest) -> None:  # type: ignore[no-untyped-def]
+        if "log_tree" in statement and "SELECT" in statement and "INSERT" not in statement:
+            asked.append(statement)
 
-    log.append(256)
-    assert len(fetched) == 128, "只有一半的记录要读树，各读一次"
-    assert max(map(int, fetched)) <= 10
+    for size in range(300, 364):
+        with writing(log.engine) as connection:
+            assert len(next_place(connection).waiting) == size.bit_count(), "一层至多等一个节点"
+        log.append()
+    assert len(asked) == 2 * 64 and len(set(asked)) == 1, "每条记录只问一次，问法与日志多长无关"
+    if log.engine.dialect.name == "sqlite":
+        with reading(log.engine) as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[0]}".replace("?", "1")).all()
+        assert not [step for step in plan if "SCAN log_tree" in step.detail or "SCAN decisions" in step.detail], plan
+
+
+@pytest.mark.parametrize("already", [0, 1, 5, 8])
+def test_records_appended_together_make_the_tree_of_records_appended_one_by_one(
+    make_log: Callable[..., Log], already: int
+) -> None:
+    log = make_log()
+    log.append(already)
+    drafts = [
+        draft_record(kind="promotion", body={"number": number}, key=f"key-{number}", digest="h", at=AT)
+        for number in range(13)
+    ]
+    with writing(log.engine) as connection:
+        contents = append_drafts(connection, next_place(connection), drafts)
+        connection.commit()
+    assert contents == records(log)[already:]
+    assert [json.loads(content)["sequence"] for content in contents] == list(range(already + 1, already + 14))
+    report = log.verify()
+    assert (report.whole, report.size) == (True, already + 13)
 
 
 def test_a_proof_beyond_the_log_is_refused(log: Log) -> None:

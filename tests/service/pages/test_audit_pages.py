@@ -71,6 +71,9 @@ def test_a_bad_filter_is_said_beside_it(bench: TestClient, query: str, said: str
         answer = bench.get(f"{address}?{query}&actor=pd-1")
         assert answer.status_code == 422 and said in answer.text
         assert 'value="pd-1"' in answer.text, "填过的还在"
+        for name, typed in (pair.split("=") for pair in query.split("&") if not pair.startswith("state")):
+            kind = "date" if typed[:1].isdigit() else "text"
+            assert f'name="{name}" type="{kind}" value="{typed}"' in answer.text, "日期框里留得住的只有日期"
 
 
 def test_pages_go_on_where_they_ended(

@@ -20,6 +20,7 @@ from service.settings import Settings
 from tests.service.pages.conftest import fresh_home
 from training.catalogue import catalogue
 from training.champion import champion
+from training.publish import CURVE
 from training.registry import Registry
 
 HTMX = {"hx-request": "true"}
@@ -82,6 +83,26 @@ def test_a_version_is_drawn_from_the_answers_that_it_kept(shop: TestClient) -> N
         assert part in page
     assert "没有留下冻结测试的答案" in shop.get(f"/models/versions/{newest.number}").text
     assert "没有这个模型版本" in shop.get("/models/versions/999").text
+
+
+def test_the_learning_curve_of_a_version_or_that_it_has_none(shop: TestClient) -> None:
+    newest, whole = catalogue(store_of(shop))[:2]
+    without = shop.get(f"/models/versions/{whole.number}").text
+    assert "这个版本没有学习曲线" in without and 'id="learning"' not in without
+    means = [{"top1": top1, "top3": top1 + 0.1, "macro_f1": 0.4} for top1 in (0.512, 0.534)]
+    points = [
+        {"labels": labels, "random": means[0], "suggested": means[1], "margin": 0.022, "margin_se": 0.01}
+        for labels in (100, 1000)
+    ]
+    measured = {"test": 200, "pool": 1000, "seeds": 3, "strategy": "margin", "points": points}
+    whole.kept.joinpath(CURVE).write_text(json.dumps(measured), encoding="utf-8")
+    page = shop.get(f"/models/versions/{whole.number}").text
+    drawn = page[page.index('id="learning"') :]
+    for part in ("[1000, 0.534]", "3 次平均", ">1,000</td>", ">0.512</td>", ">0.634</td>", "按建议标，前 1"):
+        assert part in drawn, part
+    assert "这个版本没有学习曲线" not in page and "用训练这个版本的工单测得" in page
+    assert "这个版本没有学习曲线" in shop.get(f"/models/versions/{newest.number}").text, "没有留下答案的版本也说"
+    whole.kept.joinpath(CURVE).unlink()
 
 
 def test_what_fails_a_check_is_not_promoted(shop: TestClient) -> None:

@@ -83,7 +83,7 @@ def test_a_row_that_changed_meanwhile_is_not_overwritten(engine: Engine, filed) 
         now = order_queue.require_row(connection, "o")
         assert (now.unit, now.actor, now.revision) == ("甲局", "zhang", 2)
         with pytest.raises(ZhipaiError) as second:
-            order_queue.check_waiting(now, revision=1, at=NOW)
+            order_queue.check_waiting(connection, now, revision=1, at=NOW)
     assert second.value.code == "E7951" and "zhang" in second.value.message and "甲局" in second.value.message
 
 
