@@ -17,6 +17,7 @@ from models.candidates import require_known
 from models.doubt import COLD, ENDED, ENDED_SHARE, FAR, NOBODY, Doubt, between
 from models.encoder import Encoder
 from models.evidence import History
+from models.newcomer import with_newcomer
 from models.progress import Progress
 from models.ranking import Backoff, Evidence, RankedUnit, Ranking
 from models.recipe import Recipe
@@ -223,7 +224,7 @@ class UnitRanker:
                 float(probabilities[i]),
                 self._evidence(text, reading, today.owner == i) if with_evidence else (),
             )
-            for i in order[:top].tolist()
+            for i in with_newcomer(order, probabilities, today.unseen)[:top].tolist()
         )
         inside = [i for i in order.tolist() if probabilities[i] >= reading.calibration.inclusion]
         coverage = tuple(today.units[i].name for i in inside or order[:1].tolist())
@@ -275,9 +276,13 @@ class UnitRanker:
                 unit.parent: (above.parent if (above := self.directory.get(unit.parent, day)) else "")
                 for unit in units.values()
             }
+            owner = np.array([number[unit.name] if unit else -1 for unit in stands], np.int64)
+            kept = owner >= 0
+            history = np.bincount(owner[kept], self.scorer.counts.units[kept], minlength=len(number))
             found = _Day(
                 tuple(units[name] for name in number),
-                np.array([number[unit.name] if unit else -1 for unit in stands], np.int64),
+                owner,
+                history == 0,
                 parents | {unit.name: unit.parent for unit in units.values()},
             )
             if len(self._days) >= DAYS:
@@ -307,9 +312,10 @@ class UnitRanker:
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """Units in force on a day among those it may name; for each candidate the number of its unit, -1 for none; and who is
-    above each of them and of their parents."""
+    """Units in force on a day among those it may name; for each candidate the number of its unit, -1 for none; which units
+    no historic order went to; and who is above each of them and of their parents."""
 
     units: tuple[Unit, ...]
     owner: np.ndarray
+    unseen: np.ndarray
     parents: dict[str, str]

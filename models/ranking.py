@@ -67,7 +67,8 @@ class Ranking:
     Parameters
     ----------
     units : tuple of RankedUnit
-        The best first. Probabilities are over all units in force, so those shown sum to at most 1.
+        The best first; the fifth may be a unit without history, of less probability than some that follow
+        (:mod:`models.newcomer`). Probabilities are over all units in force, so those shown sum to at most 1.
     abstained : bool
         Whether a person should decide without leaning on the order of ``units`` (疑难).
     abstain_reason : str

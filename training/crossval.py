@@ -19,6 +19,7 @@ from training.config import TrainConfig
 from training.dataset import TrainingSet
 from training.errors import agreement, error_account
 from training.evaluate import measure
+from training.metrics import BINS, ece_of_chance
 from training.train import fit_ranker
 
 FIGURES = (
@@ -58,7 +59,9 @@ def five_fold(
         ``folds``: a list of :meth:`training.evaluate.Evaluation.as_dict`; ``text`` and ``fields`` (``None`` without
         fields): figure -> ``mean``, ``low``, ``high`` of the 95% interval (Student's t over the folds); ``units``:
         unit -> orders, recall, and the unit most often named in its place, over all folds (text only); ``errors``:
-        :func:`training.errors.error_account` over all folds; ``agreement``: :func:`training.errors.agreement`.
+        :func:`training.errors.error_account` over all folds; ``agreement``: :func:`training.errors.agreement`;
+        ``calibration``: calibration error (``ece``, text only) of the ``n`` answers of all folds together, and what it
+        would be on average (``chance``) were they calibrated perfectly.
     """
     if dataset.vectors is None:
         dataset = replace(dataset, vectors=encoder.encode(dataset.texts, progress=progress))
@@ -66,6 +69,8 @@ def five_fold(
     found = []
     told: list[tuple[str, str]] = []
     errors: Counter[str] = Counter()
+    confidences: list[np.ndarray] = []
+    gaps: list[np.ndarray] = []
     for fold in only or range(folds):
         started = time.perf_counter()
         train, test = (dataset.take(np.flatnonzero(rows)) for rows in (fold_of != fold, fold_of == fold))
@@ -81,14 +86,24 @@ def five_fold(
             seed=config.seed,
         )
         found.append(measured.evaluation.as_dict())
+        confidences.append(measured.answers.confidence)
+        gaps.append(measured.answers.confidence - measured.answers.right)
         errors.update(error_account(measured, test, train, directory))
         names = measured.answers.units
         told += [(names[i], names[j]) for i, j in zip(measured.answers.truth, measured.answers.first, strict=True)]
     return summary(found) | {
         "units": _units(told),
+        "calibration": _calibration(np.concatenate(confidences), np.concatenate(gaps)),
         "errors": dict(errors),
         "agreement": agreement(dataset.groups, dataset.units),
     }
+
+
+def _calibration(confidence: np.ndarray, gap: np.ndarray) -> dict[str, float]:
+    """Calibration error over the answers of all folds together, and what chance alone would make of it."""
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    error = np.abs(np.bincount(bins, gap, minlength=BINS)).sum() / len(gap)
+    return {"n": len(gap), "ece": float(error), "chance": ece_of_chance(confidence)}
 
 
 def summary(folds: list[dict[str, Any]]) -> dict[str, Any]:

@@ -99,6 +99,18 @@ def ece(answers: Answers) -> float:
     return float(np.abs(gaps[counts > 0]).sum() / len(answers))
 
 
+def ece_of_chance(confidence: np.ndarray, *, rounds: int = 200, seed: int = 0) -> float:
+    """What :func:`ece` would be, on average, of as many answers of the same confidences that are calibrated perfectly.
+
+    In bins of some hundred answers chance alone makes a gap; an error below this is none that can be seen.
+    """
+    rng = np.random.default_rng(seed)
+    draws = (rng.random((rounds, len(confidence))) < confidence).astype(np.float64)
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = (confidence - draws) @ np.eye(BINS)[bins]
+    return float(np.abs(gaps).sum(axis=1).mean() / len(confidence))
+
+
 def coverage_at(answers: Answers, accuracy: float) -> float:
     """The largest share of orders, the surest first, among which the first unit is right in at least ``accuracy``."""
     order = np.argsort(-answers.confidence, kind="stable")

@@ -38,6 +38,9 @@ from service.replay_parts import Finder
 from service.settings import Settings, load_settings
 from service.snapshot import load_snapshot
 
+#: The month is built once for the file, which takes minutes on a busy machine.
+pytestmark = pytest.mark.timeout(1800)
+
 #: Page → something that it shows only when there is something to show.
 PAGES = {
     "/": "派单工作台",

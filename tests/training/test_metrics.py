@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from models.ranking import RankedUnit, Ranking
-from training.metrics import Answers, bootstrap, coverage_at, ece, macro_f1, top, worst_units
+from training.metrics import Answers, bootstrap, coverage_at, ece, ece_of_chance, macro_f1, top, worst_units
 from training.split import grouped_split
 
 
@@ -107,3 +107,11 @@ def test_a_split_holds_out_about_its_share_of_each_unit() -> None:
     units = ["a"] * 100 + ["b"] * 20
     _, test = grouped_split([""] * 120, units, holdout=0.2, seed=0)
     assert [sum(units[i] == unit for i in test) for unit in "ab"] == [20, 4]
+
+
+def test_chance_alone_makes_a_calibration_error_that_shrinks_with_the_number_of_answers() -> None:
+    few, many = (ece_of_chance(np.random.default_rng(1).random(n)) for n in (200, 20_000))
+    # A bin of n/15 answers is off by about sqrt(2/pi * p(1-p) * 15/n), p(1-p) being 1/6 on average over p.
+    assert few == pytest.approx(np.sqrt(2 / np.pi * 15 / 200 / 6), rel=0.1)
+    assert many == pytest.approx(few / 10, rel=0.15)
+    assert ece_of_chance(np.ones(50)) == 0
