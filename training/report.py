@@ -78,12 +78,13 @@ def _folds(result: Result) -> list[str]:
         "",
         *_table(head, rows),
     ]
-    pooled = result["calibration"]
-    lines += [
-        "",
-        f"校准误差，全部折的 {pooled['n']:,} 个答案合在一起、只用文字：{pooled['ece']:.3f}；完全校准的答案，同样多、同样的概率，"
-        f"单凭偶然平均也会量出 {pooled['chance']:.3f}。一折条数少，偶然的部分更大。",
-    ]
+    # A result that is kept from an earlier version may lack it.
+    if pooled := result.get("calibration"):
+        lines += [
+            "",
+            f"校准误差，全部折的 {pooled['n']:,} 个答案合在一起、只用文字：{pooled['ece']:.4f}；完全校准的答案，同样多、同样的"
+            f"概率，单凭偶然平均也会量出 {pooled['chance']:.4f}。一折条数少，偶然的部分更大。",
+        ]
     if result["worst"]:
         worst = [[row["unit"], str(row["n"]), f"{row['recall']:.2f}", row["reason"]] for row in result["worst"]]
         lines += ["", "召回最低的单位（全部折合计，至少 20 条，只用文字）和数字里看得出的原因：", ""]
