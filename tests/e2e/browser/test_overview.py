@@ -35,6 +35,10 @@ HOURS = (-30, -5, -3, -1, 2, 30, 50)
 ALL = len(MORNING) + len(BURST) + USUAL
 
 
+#: The page asks again until the recent orders are read, which a busy machine takes a while for.
+READ_MS = 60_000
+
+
 @pytest.fixture(scope="module")
 def today(service: tuple[Settings, str], chromium: Browser) -> Iterator[Site]:
     """A shift lead, orders of the last days, a morning with decisions, and a burst pipe."""
@@ -100,7 +104,7 @@ def test_numbers_of_the_morning(today: Site) -> None:
 def test_a_burst_is_told_and_opens(today: Site) -> None:
     page = today.open(today.page("ban"), "/overview")
     matter = page.locator(".matter", has_text="锦绣家园").first
-    expect(matter).to_be_visible()
+    expect(matter).to_be_visible(timeout=READ_MS)
     opened = matter.get_by_role("link")
     number = int(opened.inner_text().split()[0])
     opened.click()
@@ -132,7 +136,7 @@ def test_a_dispatcher_does_not_see_it(today: Site) -> None:
 
 def ready(page: Page, name: str) -> None:
     if name == "overview":
-        expect(page.locator(".matter").first).to_be_visible()
+        expect(page.locator(".matter").first).to_be_visible(timeout=READ_MS)
         expect(page.locator("#hours canvas")).to_be_visible()
 
 
