@@ -62,8 +62,8 @@ def decide(
     with _groups_lock:
         group = _groups.get(engine)
         if group is None:
-            group = _groups[engine] = GroupCommit(engine, record_decisions)
-    return group.run(Asked(request, directory, software, request_id, at, revision))
+            group = _groups[engine] = GroupCommit(record_decisions)
+    return group.run(engine, Asked(request, directory, software, request_id, at, revision))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ class _Slot(Generic[Item, Found]):
 
 
 class GroupCommit(Generic[Item, Found]):
-    """The turn of one process at a database.
+    """The turn of one process at a database. It does not hold the engine, so that a map from engines to their turns may
+    let go of both.
 
     Parameters
     ----------
@@ -45,18 +46,17 @@ class GroupCommit(Generic[Item, Found]):
 
     def __init__(
         self,
-        engine: Engine,
         work: Callable[[Connection, Sequence[Item]], Sequence[Found | ZhipaiError]],
         *,
         most: int = MOST,
     ):
-        self._engine, self._work, self._most = engine, work, most
+        self._work, self._most = work, most
         self._lock = threading.Lock()
         self._waiting: deque[_Slot[Item, Found]] = deque()
         self._busy = False
 
-    def run(self, item: Item) -> Found:
-        """The answer to one caller, once it is committed.
+    def run(self, engine: Engine, item: Item) -> Found:
+        """The answer to one caller, once it is committed. Every caller of one turn gives the same engine.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class GroupCommit(Generic[Item, Found]):
         if waits:
             slot.told.wait()
         if slot.outcome is None:
-            self._lead()
+            self._lead(engine)
         if isinstance(slot.outcome, ZhipaiError):
             # A copy for each: a traceback grows with every thread that raises it.
             raise copy.copy(slot.outcome) from slot.outcome
@@ -81,12 +81,12 @@ class GroupCommit(Generic[Item, Found]):
         assert slot.outcome is not None
         return slot.outcome
 
-    def _lead(self) -> None:
+    def _lead(self, engine: Engine) -> None:
         """Do the work of those who wait, then give the turn to the first of those who came meanwhile."""
         with self._lock:
             group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
         try:
-            self._commit(group)
+            self._commit(engine, group)
         finally:
             for slot in group:
                 if slot.outcome is None:
@@ -99,12 +99,12 @@ class GroupCommit(Generic[Item, Found]):
             if following is not None:
                 following.told.set()
 
-    def _commit(self, group: Sequence[_Slot[Item, Found]]) -> None:
+    def _commit(self, engine: Engine, group: Sequence[_Slot[Item, Found]]) -> None:
         def together(connection: Connection) -> Sequence[Found | ZhipaiError]:
             return self._work(connection, [slot.item for slot in group])
 
         try:
-            for slot, outcome in zip(group, once_more(self._engine, together), strict=True):
+            for slot, outcome in zip(group, once_more(engine, together), strict=True):
                 slot.outcome = outcome
         except ZhipaiError as error:
             for slot in group:
@@ -115,4 +115,4 @@ class GroupCommit(Generic[Item, Found]):
                 return
             # One of them spoiled it, and nothing was written: each alone, and the others go through.
             for slot in group:
-                self._commit([slot])
+                self._commit(engine, [slot])

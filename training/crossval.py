@@ -19,7 +19,7 @@ from training.config import TrainConfig
 from training.dataset import TrainingSet
 from training.errors import agreement, error_account
 from training.evaluate import measure
-from training.metrics import BINS, ece_of_chance
+from training.metrics import calibration_error, ece_of_chance
 from training.train import fit_ranker
 
 FIGURES = (
@@ -70,7 +70,7 @@ def five_fold(
     told: list[tuple[str, str]] = []
     errors: Counter[str] = Counter()
     confidences: list[np.ndarray] = []
-    gaps: list[np.ndarray] = []
+    rights: list[np.ndarray] = []
     for fold in only or range(folds):
         started = time.perf_counter()
         train, test = (dataset.take(np.flatnonzero(rows)) for rows in (fold_of != fold, fold_of == fold))
@@ -87,23 +87,22 @@ def five_fold(
         )
         found.append(measured.evaluation.as_dict())
         confidences.append(measured.answers.confidence)
-        gaps.append(measured.answers.confidence - measured.answers.right)
+        rights.append(measured.answers.right)
         errors.update(error_account(measured, test, train, directory))
         names = measured.answers.units
         told += [(names[i], names[j]) for i, j in zip(measured.answers.truth, measured.answers.first, strict=True)]
     return summary(found) | {
         "units": _units(told),
-        "calibration": _calibration(np.concatenate(confidences), np.concatenate(gaps)),
+        "calibration": _calibration(np.concatenate(confidences), np.concatenate(rights)),
         "errors": dict(errors),
         "agreement": agreement(dataset.groups, dataset.units),
     }
 
 
-def _calibration(confidence: np.ndarray, gap: np.ndarray) -> dict[str, float]:
+def _calibration(confidence: np.ndarray, right: np.ndarray) -> dict[str, float]:
     """Calibration error over the answers of all folds together, and what chance alone would make of it."""
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    error = np.abs(np.bincount(bins, gap, minlength=BINS)).sum() / len(gap)
-    return {"n": len(gap), "ece": float(error), "chance": ece_of_chance(confidence)}
+    error = calibration_error(confidence, right)
+    return {"n": len(right), "ece": error, "chance": ece_of_chance(confidence)}
 
 
 def summary(folds: list[dict[str, Any]]) -> dict[str, Any]:

@@ -93,10 +93,13 @@ def macro_f1(answers: Answers) -> float:
 
 def ece(answers: Answers) -> float:
     """Expected calibration error of the first unit's probability, in 15 bins of equal width."""
-    bins = np.minimum((answers.confidence * BINS).astype(int), BINS - 1)
-    counts = np.bincount(bins, minlength=BINS)
-    gaps = np.bincount(bins, answers.confidence - answers.right, minlength=BINS)
-    return float(np.abs(gaps[counts > 0]).sum() / len(answers))
+    return calibration_error(answers.confidence, answers.right)
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """:func:`ece` of bare arrays (n,): probabilities of the first units, and whether each was right."""
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return float(np.abs(np.bincount(bins, confidence - right, minlength=BINS)).sum() / len(confidence))
 
 
 def ece_of_chance(confidence: np.ndarray, *, rounds: int = 200, seed: int = 0) -> float:
@@ -105,10 +108,8 @@ def ece_of_chance(confidence: np.ndarray, *, rounds: int = 200, seed: int = 0) -
     In bins of some hundred answers chance alone makes a gap; an error below this is none that can be seen.
     """
     rng = np.random.default_rng(seed)
-    draws = (rng.random((rounds, len(confidence))) < confidence).astype(np.float64)
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = (confidence - draws) @ np.eye(BINS)[bins]
-    return float(np.abs(gaps).sum(axis=1).mean() / len(confidence))
+    draws = (rng.random(len(confidence)) < confidence for _ in range(rounds))
+    return float(np.mean([calibration_error(confidence, right) for right in draws]))
 
 
 def coverage_at(answers: Answers, accuracy: float) -> float:

@@ -138,7 +138,9 @@ class ProposalOut(BaseModel):
     proposal_id: str = Field(examples=[EXAMPLE_PROPOSAL_ID])
     as_of: str = Field(examples=["2026-05-01T09:31:00+08:00"])
     order: dict[str, Any] = Field(description="已脱敏的诉求；masked_paths 说明哪里脱了敏")
-    units: list[UnitOut] = Field(description="按概率从高到低的承办单位")
+    units: list[UnitOut] = Field(
+        description="按概率从高到低的承办单位；第五位可能让给一个还没有历史工单、按职责相近的单位，它的概率低于第六位"
+    )
     abstained: bool = Field(description="模型没有把握，请人工研判（疑难）")
     abstain_reason: str
     abstain_kind: Literal["", "cold", "directory", "far", "place", "torn"] = Field(

@@ -76,8 +76,10 @@ def upload(
 
 def _check_day(text: str) -> None:
     """E4006 for what is no day: said once, and not in every row."""
+    if not text:
+        return
     try:
-        date.fromisoformat(text or "2026-01-31")
+        date.fromisoformat(text)
     except ValueError:
         raise ZhipaiError("E4006", {"field": TITLES["effective_from"], "value": text}) from None
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -221,3 +223,16 @@ def test_a_database_cut_off_is_told_to_the_whole_group_and_nothing_is_written(en
     for n in range(5):
         assert not decide(engine, asks(n), directory=lambda: DIRECTORY, **WITH).repeated
     assert len(recorded(engine)) == 6
+
+
+def test_an_engine_that_nobody_holds_is_let_go(tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'b.db'}")
+    upgrade(engine)
+    with pytest.raises(ZhipaiError, match="E6301"):
+        decide(engine, asks(0), directory=lambda: DIRECTORY, **WITH)
+    assert engine in decisions._groups
+    held = weakref.ref(engine)
+    engine.dispose()
+    del engine
+    gc.collect()
+    assert held() is None
