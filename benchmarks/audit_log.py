@@ -23,12 +23,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
-import rfc8785
 from sqlalchemy import Connection, Engine, func, select
 
 import service.decisions
 import service.log
 from benchmarks.common import Row, city_texts, percentile
+from intake.canonical import canonical_json
 from intake.order import WorkOrder
 from service import clock
 from service.audit.merkle import Frontier, TreeHash
@@ -198,7 +198,7 @@ def _fill(path: Path, record: bytes) -> None:
     engine.dispose()
     said = json.loads(record)
     # What is not a number is written as text first, so that the places can be found again.
-    template = rfc8785.dumps(said | {"sequence": "@sequence@", "decision_id": "@decision@"})
+    template = canonical_json(said | {"sequence": "@sequence@", "decision_id": "@decision@"})
     before, rest = template.split(b'"@decision@"')
     between, after = rest.split(b'"@sequence@"')
     tree = Frontier(TreeHash("sha256"))

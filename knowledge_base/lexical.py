@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 from scipy import sparse
@@ -50,6 +50,20 @@ def _rarity(size: int) -> tuple[np.ndarray, np.ndarray]:
     """idf by the grade of a term's texts, among texts of this grade in number; and its square as a whole number."""
     idf = np.array([math.log((1 + _GRADES[size]) / (1 + found)) + 1 for found in _GRADES[: size + 1]])
     return idf, np.rint(idf**2 * _SQUARE)
+
+
+# Both: a term that no text holds is as rare as one that a single text holds.
+@lru_cache(maxsize=4096)
+def _word_idf(size: int, found: int) -> float:
+    found = max(found, 1)
+    return math.log1p((size - found + 0.5) / (found + 0.5)) if size else 0.0
+
+
+@lru_cache(maxsize=4096)
+def _gram_idf(size: int, found: int) -> float:
+    """``size``: the grade of the number of texts."""
+    idf, _ = _rarity(size)
+    return float(idf[min(_grade(max(found, 1)), len(idf) - 1)])
 
 
 @dataclass(frozen=True)
@@ -114,18 +128,22 @@ class TermIndex:
         """(texts,) from what stands by slot."""
         return np.concatenate([base, later])[self.places]
 
-    def counted(self, terms: Iterable[str], idf: Callable[[str], float]) -> tuple[dict[str, int], float]:
-        """Known terms and how often each occurs, and the share that they have in the weight of all terms.
+    def counted(self, terms: Iterable[str], idf: Callable[[int], float]) -> tuple[dict[str, tuple[int, float]], float]:
+        """Known terms, how often each occurs and its idf; and the share that they have in the weight of all terms.
 
-        A term that no text holds weighs like the rarest: it too is something that was asked.
+        ``idf`` is by how many texts hold a term. One that no text holds weighs like the rarest: it too is something
+        that was asked.
         """
-        known = dict(Counter(terms))
-        weights = {term: idf(term) for term in known}
-        missing = [term for term in known if not self.holding(term)]
-        for term in missing:
-            del known[term]
-        weight = sum(weights[term] for term in known)
-        return known, weight / sum(weights.values()) if known else 0.0
+        known: dict[str, tuple[int, float]] = {}
+        held = total = 0.0
+        for term, times in Counter(terms).items():
+            found = self.holding(term)
+            weight = idf(found)
+            total += weight
+            if found:
+                known[term] = times, weight
+                held += weight
+        return known, held / total if known else 0.0
 
     def moved(
         self, kept: np.ndarray, size: int, added: Mapping[int, Sequence[str]], gone: Iterable[Sequence[str]]
@@ -170,9 +188,7 @@ class WordIndex:
         return cls(plain(Postings.of(map(words, texts))))
 
     def idf(self, term: str) -> float:
-        """One that no text holds is as rare as one that a single text holds."""
-        found = max(self.terms.holding(term), 1)
-        return math.log1p((self.terms.size - found + 0.5) / (found + 0.5)) if self.terms.size else 0.0
+        return _word_idf(self.terms.size, self.terms.holding(term))
 
     @cached_property
     def _damping(self) -> list[np.ndarray]:
@@ -184,8 +200,8 @@ class WordIndex:
 
     def scores(self, terms: Iterable[str]) -> tuple[np.ndarray, float]:
         """(texts,) scores, and the share of the terms, by weight, that the texts know at all."""
-        known, share = self.terms.counted(terms, self.idf)
-        query = {term: n * (K3 + 1) / (n + K3) * self.idf(term) for term, n in known.items()}
+        known, share = self.terms.counted(terms, partial(_word_idf, self.terms.size))
+        query = {term: n * (K3 + 1) / (n + K3) * idf for term, (n, idf) in known.items()}
 
         def weigh(part: int, slots: np.ndarray, counts: np.ndarray) -> np.ndarray:
             weights = counts.astype(np.float32)
@@ -219,9 +235,7 @@ class GramIndex:
         return cls(terms, terms.base.summed(_TIMES_SQUARED, square[grades]))
 
     def idf(self, term: str) -> float:
-        """One that no text holds is as rare as one that a single text holds."""
-        idf, _ = _rarity(_grade(self.terms.size))
-        return float(idf[min(_grade(max(self.terms.holding(term), 1)), len(idf) - 1)])
+        return _gram_idf(_grade(self.terms.size), self.terms.holding(term))
 
     @cached_property
     def _norms(self) -> np.ndarray:
@@ -234,8 +248,8 @@ class GramIndex:
 
     def scores(self, terms: Iterable[str]) -> tuple[np.ndarray, float]:
         """(texts,) scores, and the share of the terms, by weight, that the texts know at all."""
-        known, share = self.terms.counted(terms, self.idf)
-        query = {term: (1 + math.log(n)) * self.idf(term) ** 2 for term, n in known.items()}
+        known, share = self.terms.counted(terms, partial(_gram_idf, _grade(self.terms.size)))
+        query = {term: (1 + math.log(n)) * idf**2 for term, (n, idf) in known.items()}
         found = self.terms.scores(query, lambda _, slots, counts: _TIMES.take(counts, mode="clip"))
         return self.terms.in_order(*found) / self._norms, share
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-import math
 import re
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -13,15 +11,13 @@ from pathlib import Path
 import jieba
 
 from intake.clean import clean_text, to_simplified
+from models.segment import Segmenter
 
 DATA = Path(__file__).parent / "data"
 _RUN = re.compile(r"[0-9a-z\u3400-\u4dbf\u4e00-\u9fff]+")
 _GRAM_RUN = re.compile(r"[0-9a-z]+|[\u3400-\u4dbf\u4e00-\u9fff]+")
 #: Raise when a change here alters the terms of a text; a saved index of other terms is then not loaded.
 _VERSION = 3
-
-# jieba tells the console that it builds its dictionary; a library does not.
-jieba.setLogLevel(logging.WARNING)
 
 
 def normalise(text: str) -> str:
@@ -53,9 +49,16 @@ def sayings() -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
     return tuple((tuple(said.split()), tuple(meant.split())) for said, meant in pairs)
 
 
+@cache
+def _phrases() -> tuple[tuple[str, int], ...]:
+    """What citizens say, each with its line of :func:`sayings`."""
+    return tuple((phrase, line) for line, (said, _) in enumerate(sayings()) for phrase in said)
+
+
 def formal_words(text: str) -> tuple[str, ...]:
     """Words of the entries' language for what a normalised text says in the citizen's, without those it has already."""
-    found = (word for said, meant in sayings() if any(phrase in text for phrase in said) for word in meant)
+    lines = dict.fromkeys([line for phrase, line in _phrases() if phrase in text])
+    found = [word for line in lines for word in sayings()[line][1]]
     return tuple(dict.fromkeys(word for word in found if word not in text))
 
 
@@ -72,49 +75,10 @@ def synonyms() -> dict[str, str]:
     return {word: f"≈{group[0]}" for group in groups for word in group}
 
 
-class _Segmenter(jieba.Tokenizer):
-    """jieba with its two innermost loops as one: the same words in half the time."""
-
-    def get_DAG(self, sentence: str) -> None:
-        """:meth:`calc` finds the words itself."""
-
-    def calc(self, sentence: str, DAG: None, route: dict[int, tuple[float, int]]) -> None:
-        """The likeliest way from each character on: ``route[k]`` is its logarithm and the last character of its word."""
-        known, total, log = self.FREQ.get, math.log(self.total), math.log
-        size = len(sentence)
-        likely = [0.0] * (size + 1)
-        route[size] = (0, 0)
-        for first in range(size - 1, -1, -1):
-            # A character that starts no word stands alone.
-            best, end, alone = likely[first + 1] - total, first, True
-            last = first
-            often = known(sentence[first])
-            while often is not None:
-                if often:
-                    chance = log(often) - total + likely[last + 1]
-                    if alone or chance >= best:
-                        best, end, alone = chance, last, False
-                last += 1
-                if last == size:
-                    break
-                often = known(sentence[first : last + 1])
-            likely[first] = best
-            route[first] = (best, end)
-
-
 @cache
-def _segmenter() -> jieba.Tokenizer:
-    """A tokenizer of our own: the module's global one belongs to whoever else uses jieba.
-
-    Its dictionary is read as :meth:`jieba.Tokenizer.initialize` reads it, but without the cache file in the shared
-    temporary folder, which anybody could have put there (and reading it is not faster).
-    """
-    segmenter = _Segmenter()
-    segmenter.FREQ, segmenter.total = segmenter.gen_pfdict(segmenter.get_dict_file())
-    segmenter.initialized = True
-    for word in synonyms():
-        segmenter.add_word(word)
-    return segmenter
+def _segmenter() -> Segmenter:
+    """Knows the words that have synonyms."""
+    return Segmenter(synonyms())
 
 
 # A search asks for the words of its text twice; a second segmentation would cost a tenth of the whole proposal.

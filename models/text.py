@@ -6,16 +6,16 @@ Training and serving read a text with the same code: :meth:`TextFeatures.matrix`
 from __future__ import annotations
 
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-import jieba
 import numpy as np
 from scipy import sparse
+
+from models.segment import Segmenter
 
 CHARS = (1, 2, 3)
 #: Joins the two words of a pair in the vocabulary; no text has it.
@@ -23,13 +23,9 @@ PAIR = "\t"
 
 
 @lru_cache(maxsize=1)
-def segmenter() -> jieba.Tokenizer:
-    """jieba with its own dictionary, read from the package: no cache file is written and nothing is said."""
-    jieba.setLogLevel(logging.WARNING)
-    tokenizer = jieba.Tokenizer()
-    tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
-    tokenizer.initialized = True
-    return tokenizer
+def segmenter() -> Segmenter:
+    """With the dictionary of jieba and no word besides."""
+    return Segmenter()
 
 
 def _lower(text: str) -> str:

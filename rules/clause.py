@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -46,7 +46,8 @@ class Clause:
 
     def as_dict(self) -> dict[str, Any]:
         end = self.effective_to.isoformat() if self.effective_to else None
-        return asdict(self) | {"effective_from": self.effective_from.isoformat(), "effective_to": end}
+        row = {name: getattr(self, name) for name in self.__slots__}
+        return row | {"effective_from": self.effective_from.isoformat(), "effective_to": end}
 
 
 def parse_document(node: Node, problems: list[Problem]) -> list[tuple[Clause, Node]]:

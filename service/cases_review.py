@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-import rfc8785
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
+from intake.canonical import canonical_json
 from intake.errors import ZhipaiError, register
 from intake.pii import mask_pii
 from rules import RuleEngine, RulePack, WorkCalendar
@@ -54,7 +54,7 @@ class Review:
 
     def digest(self) -> str:
         content: list[Any] = [self.case_id, self.choice, self.actor, mask_pii(self.reason).text, dict(self.facts)]
-        return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+        return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
 def ruling_with(

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-import rfc8785
-
+from intake.canonical import canonical_json
 from intake.errors import ZhipaiError, register
 from intake.pii import mask_pii
 from intake.unit import UnitDirectory
@@ -42,7 +41,7 @@ class DecisionRequest:
         Of the reason as it is logged: from a plain hash of the whole a telephone number in it could be found by trial.
         """
         content = [self.proposal_id, self.action, self.unit, self.actor, mask_pii(self.reason).text]
-        return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+        return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

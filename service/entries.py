@@ -10,9 +10,9 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-import rfc8785
 from sqlalchemy import Connection, Engine, Row, Select, and_, func, insert, select
 
+from intake.canonical import canonical_json
 from intake.pii import mask_pii
 from knowledge_base import KnowledgeEntry, entry_from_dict, entry_to_dict
 from service.db.engine import reading, writing
@@ -123,7 +123,7 @@ def _import_record(
         "entries_hash": set_hash((entry.id, entry.content_hash) for entry in entries),
         "software": order.software,
     }
-    digest = hashlib.sha256(rfc8785.dumps(body)).hexdigest()
+    digest = hashlib.sha256(canonical_json(body)).hexdigest()
     decision_id, _ = append_record(
         connection, kind="knowledge_import", body=body, key=uuid.uuid4().hex, digest=digest, at=at
     )

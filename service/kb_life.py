@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import rfc8785
 from sqlalchemy import Connection, Engine, insert
 
+from intake.canonical import canonical_json
 from intake.errors import ZhipaiError, register
 from intake.pii import mask_pii
 from knowledge_base import KnowledgeEntry, entry_from_dict, entry_to_dict
@@ -265,7 +265,7 @@ def _put_up(
         kind="knowledge_publication",
         body=body,
         key=uuid.uuid4().hex,
-        digest=hashlib.sha256(rfc8785.dumps(body)).hexdigest(),
+        digest=hashlib.sha256(canonical_json(body)).hexdigest(),
         at=at,
     )
     connection.execute(insert(ENTRIES).values(**version_row(entry, version, at, decision_id)))

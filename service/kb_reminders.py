@@ -7,10 +7,10 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-import rfc8785
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from intake.canonical import canonical_json
 from knowledge_base import KnowledgeEntry
 from knowledge_base.life import REMINDERS, expiring
 from service.db.engine import reading, writing
@@ -89,7 +89,7 @@ def _write(engine: Engine, part: list[tuple[str, KnowledgeEntry, int, int, int]]
                 "days": days,
                 "software": software,
             }
-            digest = hashlib.sha256(rfc8785.dumps(body)).hexdigest()
+            digest = hashlib.sha256(canonical_json(body)).hexdigest()
             decision_id, _ = append_record(connection, kind=KIND, body=body, key=key, digest=digest, at=now)
             connection.execute(
                 insert(OUTBOX).values(

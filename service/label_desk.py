@@ -15,9 +15,9 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import rfc8785
 from sqlalchemy import Connection, Engine, select
 
+from intake.canonical import canonical_json
 from intake.errors import ZhipaiError, register
 from intake.unit import UnitDirectory
 from models.encoder import Encoder
@@ -144,7 +144,7 @@ def record_label(
         E7950 for an order that is not in the queue, E1101 for a unit that is not in force, E7987 where the order has an
         answer already, E6403 for a key that was used for something else.
     """
-    digest = hashlib.sha256(rfc8785.dumps([asked.order_id, asked.unit, asked.actor])).hexdigest()
+    digest = hashlib.sha256(canonical_json([asked.order_id, asked.unit, asked.actor])).hexdigest()
     with writing(engine) as connection:
         standing = standing_record(connection, key=asked.key, digest=digest)
         if standing is not None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import rfc8785
 from sqlalchemy import Connection, bindparam, select
 
+from intake.canonical import canonical_json
 from intake.errors import ZhipaiError, register
 from service.audit.tree import Place, append_leaves, next_place
 from service.db.bulk import add_rows
@@ -158,7 +158,7 @@ def draft_record(
     sequence = uuid.uuid4().hex
     places = {name: uuid.uuid4().hex for name in canonical or ()}
     record = {"sequence": sequence, "decision_id": decision_id, "kind": kind, "decided_at": at.isoformat(), **body}
-    content = rfc8785.dumps(record | places)
+    content = canonical_json(record | places)
     for name, place in places.items():
         content = content.replace(f'"{place}"'.encode(), canonical[name], 1)  # type: ignore[index]
     before, _, after = content.partition(f'"{sequence}"'.encode())

@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import rfc8785
 from sqlalchemy import Engine, select
 
+from intake.canonical import canonical_json
 from intake.errors import ZhipaiError, register
 from intake.pii import mask_pii
 from models.encoder import Encoder
@@ -174,7 +174,7 @@ def _log_and_move(engine: Engine, body: dict[str, Any], at: datetime, move: Call
             kind=KIND,
             body=body,
             key=uuid.uuid4().hex,
-            digest=hashlib.sha256(rfc8785.dumps(body)).hexdigest(),
+            digest=hashlib.sha256(canonical_json(body)).hexdigest(),
             at=at,
         )
         move()

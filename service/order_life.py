@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import rfc8785
 from sqlalchemy import Connection, Engine
 
+from intake.canonical import canonical_json
 from intake.errors import ZhipaiError, register
 from intake.pii import mask_pii
 from service import order_queue
@@ -236,4 +236,4 @@ def _digest(step: Step, kind: str, body: Mapping[str, Any]) -> str:
     :meth:`service.decisions.DecisionRequest.digest`."""
     said = {name: value for name, value in body.items() if name not in ("software", "request_id", "undoes")}
     content = [kind, step.order_id, step.actor, mask_pii(step.reason).text, body.get("undoes"), said]
-    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+    return hashlib.sha256(canonical_json(content)).hexdigest()

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import rfc8785
-from sqlalchemy import Connection, Engine, bindparam, insert, select
+from sqlalchemy import Connection, Engine, bindparam, select
 
+from intake.canonical import canonical_json
 from intake.errors import ZhipaiError, register
 from intake.order import WorkOrder
+from service.db.bulk import add_row
 from service.db.engine import once_more
 from service.db.tables import PROPOSALS, WORK_ORDERS
 from service.privacy.fields import together
@@ -47,6 +48,8 @@ register(
 _STORED = select(PROPOSALS.c.proposal_id, PROPOSALS.c.order_id, PROPOSALS.c.proposal, PROPOSALS.c.context).where(
     PROPOSALS.c.proposal_id.in_(bindparam("ids", expanding=True))
 )
+_KNOWN = select(PROPOSALS.c.proposal_id).where(PROPOSALS.c.proposal_id == bindparam("id"))
+_FILED = select(WORK_ORDERS.c.original, WORK_ORDERS.c.commitment).where(WORK_ORDERS.c.order_id == bindparam("id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +86,22 @@ def store_proposal(
         E6302 if the number stands for another order, E6550 if for one that was erased; E6001–E6004 if the database
         cannot be written.
     """
-    context = rfc8785.dumps(keep(engine, snapshot, at=at)).decode() if snapshot is not None else None
+    context = canonical_json(keep(engine, snapshot, at=at)).decode() if snapshot is not None else None
 
     def work(connection: Connection) -> None:
         commitment = _same_order(connection, order, at)
-        known = select(PROPOSALS.c.proposal_id).where(PROPOSALS.c.proposal_id == proposal.proposal_id)
-        if connection.execute(known).scalar() is None:
+        if connection.execute(_KNOWN, {"id": proposal.proposal_id}).scalar() is None:
             sealed, left = sealed_proposal(proposal.as_dict(), filed=commitment)
             put_away(connection, "shown", proposal.proposal_id, order.order_id, sealed, at=at)
-            connection.execute(
-                insert(PROPOSALS).values(
-                    proposal_id=proposal.proposal_id,
-                    order_id=order.order_id,
-                    as_of=proposal.as_of,
-                    proposal=left,
-                    created_at=at.isoformat(),
-                    context=context,
-                )
-            )
+            row = {
+                "proposal_id": proposal.proposal_id,
+                "order_id": order.order_id,
+                "as_of": proposal.as_of,
+                "proposal": left,
+                "created_at": at.isoformat(),
+                "context": context,
+            }
+            add_row(connection, PROPOSALS, row)
         connection.commit()
 
     once_more(engine, work)
@@ -109,16 +110,12 @@ def store_proposal(
 def _same_order(connection: Connection, order: WorkOrder, at: datetime) -> str | None:
     """The commitment to an order, which is stored if its number is new; E6302, E6550."""
     original = order_dict(order)
-    columns = WORK_ORDERS.c.original, WORK_ORDERS.c.commitment
-    standing = connection.execute(select(*columns).where(WORK_ORDERS.c.order_id == order.order_id)).first()
+    standing = connection.execute(_FILED, {"id": order.order_id}).first()
     if standing is None:
         # The row that personal data points to has to be there first; PostgreSQL looks at once.
         sealed, left = sealed_order(original)
-        connection.execute(
-            insert(WORK_ORDERS).values(
-                order_id=order.order_id, original=left, created_at=at.isoformat(), commitment=sealed.commitment
-            )
-        )
+        row = {"order_id": order.order_id, "original": left, "created_at": at.isoformat()}
+        add_row(connection, WORK_ORDERS, row | {"commitment": sealed.commitment})
         put_away(connection, "filed", order.order_id, order.order_id, sealed, at=at)
         return sealed.commitment
     personal = opened(connection, "filed", [order.order_id]).get(order.order_id)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
-import rfc8785
+from intake.canonical import canonical_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Proposal:
     @cached_property
     def canonical(self) -> bytes:
         """Canonical JSON (RFC 8785): the same proposal is the same bytes everywhere."""
-        return rfc8785.dumps(self.as_dict())
+        return canonical_json(self.as_dict())
 
 
 def proposal_id(order: dict[str, Any], as_of: str, snapshot: SnapshotIds) -> str:
@@ -56,4 +56,4 @@ def proposal_id(order: dict[str, Any], as_of: str, snapshot: SnapshotIds) -> str
     Masked: from a hash over the order as filed a telephone number could be found by trying all of them.
     """
     content: dict[str, Any] = {"order": order, "as_of": as_of, "snapshot": asdict(snapshot)}
-    return "p-" + hashlib.sha256(rfc8785.dumps(content)).hexdigest()[:32]
+    return "p-" + hashlib.sha256(canonical_json(content)).hexdigest()[:32]

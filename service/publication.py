@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import rfc8785
 from sqlalchemy import Connection, Engine, insert, select
 
+from intake.canonical import canonical_json
 from intake.errors import ZhipaiError, register
 from intake.pii import mask_pii
 from rules.bundle import Bundle, make_bundle
@@ -259,7 +259,7 @@ def _write(
         kind="rule_publication",
         body=body,
         key=uuid.uuid4().hex,
-        digest=hashlib.sha256(rfc8785.dumps(dict(body))).hexdigest(),
+        digest=hashlib.sha256(canonical_json(dict(body))).hexdigest(),
         at=at,
     )
     connection.execute(

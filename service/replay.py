@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import rfc8785
 from sqlalchemy import Engine, select
 
+from intake.canonical import canonical_json
 from intake.errors import ZhipaiError, register
 from intake.order import WorkOrder
 from service.db.engine import reading
@@ -194,7 +194,7 @@ def replay(subject: Subject, finder: Finder, *, tolerance: float = TOLERANCE) ->
         now["order"] = now["order"] | {"masked_paths": then["order"]["masked_paths"]}
     environment = changed_context(subject.context, _context(finder, subject.context, found))
     told: list[Difference] = []
-    if rfc8785.dumps(then) != rfc8785.dumps(now):
+    if canonical_json(then) != canonical_json(now):
         told = [_explained(one, environment) for one in differences(then, now, tolerance=tolerance)]
     return Replay(
         subject=subject,

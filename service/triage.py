@@ -7,7 +7,7 @@ backtest of rules asks no model: it runs the functions that turn text into facts
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ LEAST_ENTRY_SCORE = 0.03
 #: Gates that a dispatcher's question opens; the others (return, extension …) need facts that do not exist yet.
 TRIAGE_GATES = ("acceptance", "dispatch")
 BATCH = 64
+_ORDER_NAMES = tuple(one.name for one in fields(WorkOrder) if one.name not in ("unit", "group", "extra"))
 
 
 def propose(order: WorkOrder, *, as_of: datetime, snapshot: Snapshot, all_verdicts: bool = False) -> Proposal:
@@ -65,7 +66,8 @@ def propose_many(
     all_verdicts: bool = False,
     with_evidence: bool = True,
 ) -> Iterator[Proposal]:
-    """Like :func:`propose` for many orders. A table has no room for evidence: ``with_evidence`` leaves it out."""
+    """Like :func:`propose` for many orders. A table has no room for evidence nor for joint units (``joint``):
+    ``with_evidence=False`` leaves both out."""
     if as_of.tzinfo is None:
         raise ZhipaiError("E6101")
 
@@ -147,7 +149,9 @@ def _assemble(order: WorkOrder, prepared: Prepared, vector: np.ndarray, options:
         abstain_kind=ranking.abstain_kind,
         backoff=_backoff(ranking),
         coverage_set=list(ranking.coverage_set),
-        joint=_joint(prepared.text, ranking, options, district=district, street=street),
+        joint=_joint(prepared.text, ranking, options, district=district, street=street)
+        if options.with_evidence
+        else [],
         entries=[
             {
                 "id": hit.entry.id,
@@ -188,14 +192,11 @@ def _joint(text: str, ranking: Ranking, options: _Options, *, district: str, str
 
 def order_dict(order: WorkOrder) -> dict[str, Any]:
     """The order as JSON; the label of a historic order is left out."""
-    row = asdict(order)
-    for name in ("unit", "group", "extra"):
-        row.pop(name)
-    # Lone surrogates (half an emoji) have no UTF-8 form and could be neither hashed nor stored.
-    row = {
-        name: value.encode("utf-8", "ignore").decode() if isinstance(value, str) else value
-        for name, value in row.items()
-    }
+    row: dict[str, Any] = {}
+    for name in _ORDER_NAMES:
+        value = getattr(order, name)
+        # Lone surrogates (half an emoji) have no UTF-8 form and could be neither hashed nor stored.
+        row[name] = value.encode("utf-8", "ignore").decode() if isinstance(value, str) else value
     row["received_at"] = order.received_at.isoformat() if order.received_at else None
     row["related"] = list(order.related)
     return row

@@ -37,6 +37,8 @@ register("E7862", "缺少理由", "修改账号、角色或密钥须写明理由
 
 _NAME = re.compile(r"\w[\w.@-]{1,63}")
 _CHANGEABLE = ("display", "roles", "districts", "units", "subject", "closed")
+# Made once: it is asked at every request until there is an account.
+_ONE = select(ACCOUNTS.c.name).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ def change_own_password(engine: Engine, name: str, *, old: str, new: str, rule: 
 
 
 def _any(connection: Connection) -> bool:
-    return connection.execute(select(ACCOUNTS.c.name).limit(1)).first() is not None
+    return connection.execute(_ONE).first() is not None
 
 
 def _read(connection: Connection, actor: Actor, name: str, *, anyone: bool = False) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import rfc8785
 from sqlalchemy import Connection
 
+from intake.canonical import canonical_json
 from service.access.actor import Actor
 from service.log import append_record
 from service.version import VERSION
@@ -60,7 +60,7 @@ def record_change(
         "software": f"zhipai {VERSION}",
         "request_id": request_id,
     }
-    digest = hashlib.sha256(rfc8785.dumps(body)).hexdigest()
+    digest = hashlib.sha256(canonical_json(body)).hexdigest()
     decision_id, _ = append_record(
         connection, kind="access", body=body, key=f"access-{uuid.uuid4().hex}", digest=digest, at=at
     )

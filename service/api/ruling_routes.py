@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import rfc8785
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 
+from intake.canonical import canonical_json
 from rules.fact_dictionary import fact_dictionary
 from rules.vocabulary import GATES
 from service import clock
@@ -90,4 +90,4 @@ def rules_of_pack(
 
 def _json(document: dict[str, Any]) -> Response:
     """Canonical JSON (RFC 8785), so that the same ruling is the same bytes."""
-    return Response(rfc8785.dumps(document), media_type="application/json")
+    return Response(canonical_json(document), media_type="application/json")

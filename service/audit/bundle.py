@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import rfc8785
 from sqlalchemy import Engine, select
 
+from intake.canonical import canonical_json
 from intake.errors import ZhipaiError, register
 from service.audit.checkpoint import newest, note_of, sign_checkpoint
 from service.audit.merkle import HASHES, TreeHash, consistent, includes
@@ -60,7 +60,7 @@ def make_bundle(engine: Engine, settings: Settings, decision_id: str, *, at: dat
     with reading(engine) as connection:
         hasher = identity_of(connection).hasher
         proof = inclusion_proof(connection, row.sequence, checkpoint.size, hasher)
-    return rfc8785.dumps(
+    return canonical_json(
         {
             "format": RECORD,
             "hash": hasher.name,
@@ -97,7 +97,7 @@ def make_consistency(engine: Engine, first: int, second: int, notes: Sequence[st
             for size, note in zip((first, second), notes, strict=True)
         ]
         proof = consistency_proof(connection, first, second, hasher)
-    return rfc8785.dumps(
+    return canonical_json(
         {"format": CONSISTENCY, "hash": hasher.name, "from": ends[0], "to": ends[1], "proof": _written(proof)}
     )
 

@@ -23,6 +23,11 @@ def add_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, A
     connection.exec_driver_sql(_insert_arrays(table, columns), values)
 
 
+def add_row(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
+    """Insert one row."""
+    connection.execute(_insert(table), row)
+
+
 @contextmanager
 def one_trip(connection: Connection) -> Iterator[None]:
     """Send the statements of the block together. None of them may give rows, and how many rows one changed is not known;

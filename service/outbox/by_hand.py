@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-import rfc8785
 from sqlalchemy import Engine, select, update
 
+from intake.canonical import canonical_json
 from intake.errors import ZhipaiError, register
 from intake.pii import mask_pii
 from service.audit_facts import microseconds
@@ -114,7 +114,7 @@ def act(engine: Engine, wanted: ByHand, *, software: str, at: datetime) -> dict[
             kind=KIND,
             body=body,
             key=uuid.uuid4().hex,
-            digest=hashlib.sha256(rfc8785.dumps(body)).hexdigest(),
+            digest=hashlib.sha256(canonical_json(body)).hexdigest(),
             at=at,
         )
         connection.execute(

@@ -8,9 +8,9 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-import rfc8785
 from sqlalchemy import Engine
 
+from intake.canonical import canonical_json
 from service.audit_facts import microseconds
 from service.outbox.sending import Answer, send
 from service.outbox.signing import signed_headers
@@ -95,7 +95,7 @@ def envelope(one: Due) -> dict[str, Any]:
 
 def request_of(one: Due, target: OutboxTarget, *, at: datetime) -> tuple[bytes, dict[str, str]]:
     """Body and headers of one attempt."""
-    body = rfc8785.dumps(envelope(one))
+    body = canonical_json(envelope(one))
     signed = signed_headers(target.keys, event_id=one.decision_id, timestamp=int(at.timestamp()), body=body)
     return body, {
         "Content-Type": "application/cloudevents+json; charset=utf-8",

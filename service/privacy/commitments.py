@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import rfc8785
+from intake.canonical import canonical_json
 
 ALGORITHM = "hmac-sha256"
 SALT_BYTES = 32
@@ -37,7 +37,7 @@ def seal(fields: Mapping[str, Any], *, owner: str) -> Sealed:
 
 def commit(fields: Mapping[str, Any], *, owner: str, salt: bytes) -> str:
     """``hmac-sha256:`` and 64 hex digits; the message is canonical JSON (RFC 8785), so no two inputs share one."""
-    message = rfc8785.dumps({"owner": owner, "fields": dict(fields)})
+    message = canonical_json({"owner": owner, "fields": dict(fields)})
     return f"{ALGORITHM}:{hmac.digest(salt, message, 'sha256').hex()}"
 
 

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-import rfc8785
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select
 
+from intake.canonical import canonical_json
 from intake.errors import ZhipaiError, register
 from intake.pii import mask_pii
 from service.db.engine import reading, writing
@@ -235,7 +235,7 @@ def _record(
         kind=KIND,
         body=body,
         key=uuid.uuid4().hex,
-        digest=hashlib.sha256(rfc8785.dumps(body)).hexdigest(),
+        digest=hashlib.sha256(canonical_json(body)).hexdigest(),
         at=at,
         columns={"order_id": batch[0]} if len(batch) == 1 else None,
     )

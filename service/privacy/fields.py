@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -60,13 +59,20 @@ def together(document: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str
 
 
 def _with(document: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    changed = copy.deepcopy(dict(document))
+    """A copy with other values. What no path leads to is shared with the document: nobody changes either in place."""
+    changed = dict(document)
+    own = {id(changed)}
     for path, value in values.items():
         *parents, last = _keys(path)
         node: Any = changed
         for key in parents:
-            node = node[int(key)] if isinstance(node, list) else node[key]
-        node[int(last) if isinstance(node, list) else last] = copy.deepcopy(value)
+            place = int(key) if isinstance(node, list) else key
+            child = node[place]
+            if id(child) not in own:
+                child = node[place] = child.copy()
+                own.add(id(child))
+            node = child
+        node[int(last) if isinstance(node, list) else last] = value
     return changed
 
 

@@ -9,9 +9,10 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 
-import rfc8785
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, select
 
+from intake.canonical import canonical_json
+from service.db.bulk import add_row
 from service.db.tables import PROPOSALS, WORK_ORDERS
 from service.db.tables_privacy import PERSONAL_DATA
 from service.privacy.commitments import Sealed, opens, seal
@@ -20,6 +21,10 @@ from service.privacy.fields import WITHHELD, order_fields, proposal_fields, toge
 Kind = Literal["filed", "shown"]
 #: Owners that one query names: SQLite and PostgreSQL both take so many.
 PART = 500
+# Made once: building a statement costs as much as running it.
+_OPENED = select(PERSONAL_DATA.c.owner, PERSONAL_DATA.c.fields, PERSONAL_DATA.c.salt, PERSONAL_DATA.c.created_at).where(
+    PERSONAL_DATA.c.kind == bindparam("kind"), PERSONAL_DATA.c.owner.in_(bindparam("owners", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ def sealed_proposal(proposal: Mapping[str, Any], *, filed: str | None) -> tuple[
     fields = proposal_fields(proposal)
     sealed = seal(fields, owner=str(proposal["proposal_id"]))
     withheld = {"paths": sorted(fields), "commitment": sealed.commitment, "order_as_filed": filed}
-    return sealed, rfc8785.dumps(without(proposal, fields) | {WITHHELD: withheld}).decode()
+    return sealed, canonical_json(without(proposal, fields) | {WITHHELD: withheld}).decode()
 
 
 def row_of(kind: Kind, owner: str, order_id: str, sealed: Sealed, created_at: str) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def row_of(kind: Kind, owner: str, order_id: str, sealed: Sealed, created_at: st
         "kind": kind,
         "owner": owner,
         "order_id": order_id,
-        "fields": rfc8785.dumps(dict(sealed.fields)).decode(),
+        "fields": canonical_json(dict(sealed.fields)).decode(),
         "salt": sealed.salt,
         "created_at": created_at,
     }
@@ -62,16 +67,14 @@ def row_of(kind: Kind, owner: str, order_id: str, sealed: Sealed, created_at: st
 
 def put_away(connection: Connection, kind: Kind, owner: str, order_id: str, sealed: Sealed, *, at: datetime) -> None:
     """Keep personal fields and their salt; the order has to be there."""
-    connection.execute(insert(PERSONAL_DATA).values(**row_of(kind, owner, order_id, sealed, at.isoformat())))
+    add_row(connection, PERSONAL_DATA, row_of(kind, owner, order_id, sealed, at.isoformat()))
 
 
 def opened(connection: Connection, kind: Kind, owners: Sequence[str]) -> dict[str, Opened]:
     """Owner → personal fields; those that were erased are left out."""
-    table = PERSONAL_DATA.c
     found: dict[str, Opened] = {}
     for part in _parts(owners):
-        query = select(table.owner, table.fields, table.salt, table.created_at)
-        rows = connection.execute(query.where(table.kind == kind, table.owner.in_(part)))
+        rows = connection.execute(_OPENED, {"kind": kind, "owners": part})
         found |= {row.owner: Opened(json.loads(row.fields), row.salt, row.created_at) for row in rows}
     return found
 
