@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from intake.errors import ZhipaiError
+from models.encoder import Encoder
 from models.ranker import UnitRanker
 from service import clock
 from service.audit.schedule import CheckpointSchedule
@@ -55,7 +56,8 @@ class Runtime:
         self._rules = RuleWatch(settings, self.engine)
         now = clock.now(settings.time_zone)
         self._rules.look(now)
-        self.snapshot: Snapshot = load_snapshot(settings, self.engine, as_of=now)
+        encoder = Encoder.load(settings.encoder_folder, cores=settings.cores_each)
+        self.snapshot: Snapshot = load_snapshot(settings, self.engine, encoder=encoder, as_of=now)
         self.reload_problem = ""
         establish(self.engine, hash_name=settings.log_hash, origin=settings.log_origin, at=now)
         self.checkpoints = CheckpointSchedule(settings, self.engine)
