@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from knowledge_base import KnowledgeEntry, KnowledgeIndex, dense, lexical
 from knowledge_base.dense import DenseIndex, Frame
 from knowledge_base.evaluate import METHODS, Query, first_score, measures, separation
-from knowledge_base.fusion import DENSE, FUSED, INTERCEPT, LEAST_FUSED, LEAST_SCORE, SLOPE, Weights, probability
+from knowledge_base.fusion import DENSE, FUSED, INTERCEPT, LEAST_FUSED, LEAST_SCORE, SIGN_WEIGHTS, Weights, probability
 from knowledge_base.quality_sets import SETS, half
 from knowledge_base.vectors import FaissBackend, Vectors
 from knowledge_base.words import normalise, words
@@ -69,17 +69,17 @@ class Set:
         return result
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Ratio to the also-rans, truth and fused score of the first hits of each query, with its answer and without."""
-        ratios, truth, fused = [], [], []
+        """Signs, truth and fused score of the first hits of each query, with its answer and without."""
+        signs, truth, fused = [], [], []
         for query, vector in zip(self.queries, self.vectors, strict=True):
             text, right = normalise(query.text), self.relevant(query)
             for allowed in (np.ones(len(right), bool), ~right):
                 if words(text):
                     ranked = self.index.rank(text, vector, allowed=allowed, top=TOP)
-                    ratios.extend(np.maximum(ranked.parts["fused"], 0.1) / ranked.others)
+                    signs.extend(ranked.signs)
                     truth.extend(right[ranked.positions])
                     fused.extend(ranked.parts["fused"])
-        return np.array(ratios), np.array(truth, float), np.array(fused)
+        return np.array(signs), np.array(truth, float), np.array(fused)
 
     def first_scores(self) -> tuple[np.ndarray, np.ndarray]:
         """Score of the first hit of each query, with its answers in the base and without."""
@@ -153,8 +153,8 @@ def show(name: str, ranks: np.ndarray) -> None:
 
 
 def show_calibration(one: Set) -> None:
-    ratios, truth, fused = one.pairs()
-    scores = probability(ratios, 1.0)
+    signs, truth, fused = one.pairs()
+    scores = probability(signs)
     print(
         f"  {one.name}: {len(truth)} pairs, right {truth.mean():.3f}, mean score {scores.mean():.3f}, "
         f"Brier {np.mean((scores - truth) ** 2):.3f} (constant {truth.mean() * (1 - truth.mean()):.3f}), "
@@ -204,12 +204,13 @@ def main() -> None:
         for one in reported:
             show(one.name, one.ranks())
 
-    print("\nLogistic of the log ratio on the tuning halves, each set with the same weight in all")
+    print("\nLogistic of the signs on the tuning halves, each set with the same weight in all")
     pairs = [one.pairs() for one in tuning]
     weight = np.concatenate([np.full(len(truth), 1 / len(truth)) for _, truth, _ in pairs])
-    ratios, truth, _ = (np.concatenate(column) for column in zip(*pairs, strict=True))
-    model = LogisticRegression(C=np.inf).fit(np.log(ratios)[:, None], truth, sample_weight=weight * len(weight))
-    print(f"  slope {model.coef_[0, 0]:.3f} intercept {model.intercept_[0]:.3f}; in use {SLOPE} {INTERCEPT}")
+    signs, truth, _ = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    model = LogisticRegression(C=np.inf).fit(signs, truth, sample_weight=weight * len(weight))
+    fitted = ", ".join(f"{one:.3f}" for one in model.coef_[0])
+    print(f"  weights {fitted} intercept {model.intercept_[0]:.3f}; in use {SIGN_WEIGHTS} {INTERCEPT}")
     scores = [one.first_scores() for one in tuning]
     cuts = np.arange(0.02, 0.6, 0.01)
     gain = [np.mean([(found >= cut).mean() - (missing >= cut).mean() for found, missing in scores]) for cut in cuts]

@@ -21,7 +21,14 @@ ANSWER_SHARE = 2 / 3
 CENTRING = 0.7
 #: Entries, evenly spread, that a score is measured against: a larger sample does not move the mean.
 SAMPLE = 1000
+#: Neighbours of a query, and ordinary questions near an entry, that :meth:`DenseIndex.distinct` looks at.
+RIVALS, ASKERS = 10, 5
 _CHUNK = 64
+
+
+def _mean_of_largest(rows: np.ndarray, count: int) -> np.ndarray:
+    """(rows,) the mean of the ``count`` largest of each."""
+    return np.sort(rows, axis=1)[:, -count:].mean(axis=1)
 
 
 def centred(vectors: np.ndarray, common: np.ndarray) -> np.ndarray:
@@ -39,6 +46,8 @@ class Frame:
     common, said, asked : np.ndarray
         (dim,) what the encoder's vectors have in common: of entries, of the ways of asking that stand in entries, and
         of queries. Without ``said``, entries that list ways of asking would come before all that list none.
+    askers : np.ndarray
+        (questions, dim) float32, centred and normalised: the queries that ``asked`` is the mean of.
     background : np.ndarray
         (texts, dim) float32, centred and normalised; they are the measure of a score and are never found.
     """
@@ -46,6 +55,7 @@ class Frame:
     common: np.ndarray
     said: np.ndarray
     asked: np.ndarray
+    askers: np.ndarray
     background: np.ndarray
 
     @classmethod
@@ -53,23 +63,24 @@ class Frame:
         passages = encoder.encode([normalise(text) for text in background_texts()], kind="passage")
         sentences = [normalise(text) for text in asked_texts()]
         said, asked = (encoder.encode(sentences, kind=kind) for kind in ("passage", "query"))
-        common = passages.mean(axis=0)
-        return cls(common, said.mean(axis=0), asked.mean(axis=0), centred(passages, common))
+        common, usual = passages.mean(axis=0), asked.mean(axis=0)
+        return cls(common, said.mean(axis=0), usual, centred(asked, usual), centred(passages, common))
 
     @classmethod
     def plain(cls, background: np.ndarray) -> Frame:
         """A frame that takes nothing off."""
         nothing = np.zeros(background.shape[1], np.float32)
-        return cls(nothing, nothing, nothing, background)
+        return cls(nothing, nothing, nothing, background[:0], background)
 
     @property
     def array(self) -> np.ndarray:
-        """(3 + texts, dim): :meth:`from_array` gives the frame back."""
-        return np.vstack([self.common, self.said, self.asked, self.background])
+        """(3 + questions + texts, dim): :meth:`from_array` gives the frame back."""
+        return np.vstack([self.common, self.said, self.asked, self.askers, self.background])
 
     @classmethod
     def from_array(cls, array: np.ndarray) -> Frame:
-        return cls(array[0], array[1], array[2], array[3:])
+        end = 3 + len(asked_texts())
+        return cls(array[0], array[1], array[2], array[3:end], array[end:])
 
 
 class DenseIndex:
@@ -112,6 +123,17 @@ class DenseIndex:
         deviation = max(float(measure.std()), 1e-9)
         entries = self.vectors(positions) @ vector
         return (entries - measure.mean()) / deviation, (background - measure.mean()) / deviation
+
+    def distinct(self, vector: np.ndarray, pool: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """How much nearer the query and each of the ``chosen`` entries are to one another than either is to its other
+        neighbours (CSLS, Conneau et al. 2018, arXiv 1710.04087): (chosen,).
+
+        ``pool`` holds the nearest of the entries that may be found. An entry's other neighbours are ordinary questions.
+        """
+        rivals = np.concatenate([self.vectors(pool) @ vector, self.frame.background @ vector])
+        rows = self.vectors(chosen)
+        crowd = _mean_of_largest(rows @ self.frame.askers.T, ASKERS) if len(self.frame.askers) else 0.0
+        return 2 * (rows @ vector) - _mean_of_largest(rivals[None], RIVALS) - crowd
 
     def vectors(self, positions: np.ndarray) -> np.ndarray:
         """(positions, dim)."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from intake.errors import ZhipaiError, register
 from knowledge_base.entry import KnowledgeEntry
-from knowledge_base.fusion import BM25, DENSE, FUSED, LEAST_SCORE, Weights, probability
+from knowledge_base.fusion import BM25, DENSE, FUSED, LEAST_SCORE, Weights
 from knowledge_base.index import KnowledgeIndex
 from knowledge_base.words import normalise, words
 from models.encoder import Encoder
@@ -95,7 +95,7 @@ def first_score(index: KnowledgeIndex, text: str, vector: np.ndarray, allowed: n
     if not allowed.any() or not words(text):
         return 0.0
     ranked = index.rank(text, vector, allowed=allowed, top=1)
-    return float(probability(ranked.parts["fused"], ranked.others)[0])
+    return float(ranked.scores[0])
 
 
 def separation(found: np.ndarray, missing: np.ndarray) -> dict[str, Any]:

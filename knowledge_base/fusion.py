@@ -27,8 +27,10 @@ ALSO_RAN = slice(5, 20)
 #: In a base of a few entries the also-rans are background texts, which lie farther off than those of a full base; among
 #: many twins of one entry they are as good as the answer. Real questions lie between these.
 ALSO_RAN_RANGE = (2.0, 4.5)
-#: Odds of an answer are ``exp(INTERCEPT) * ratio ** SLOPE``; fitted on the tuning halves of three sets.
-SLOPE, INTERCEPT = 4.66, -4.49
+#: Weights of :func:`signs` in the logarithm of the odds of an answer; fitted on the tuning halves of three sets.
+SIGN_WEIGHTS, INTERCEPT = (3.75, 1.26, 0.168), -5.45
+#: Of a query that the base hardly knows, characters say nothing.
+LEAST_SHARE = 0.2
 #: An entry whose fused score is below this is noise; a reader is better served by an empty list.
 LEAST_FUSED = 1.5
 #: The first hit answers from this score on. The cut that tells questions with and without an answer in the base apart
@@ -53,11 +55,27 @@ def also_ran(fused: np.ndarray) -> float:
     return float(np.clip(ranked[ALSO_RAN].mean(), *ALSO_RAN_RANGE))
 
 
-def probability(fused: np.ndarray, others: float) -> np.ndarray:
-    """Probability that an entry with this fused score answers the query whose :func:`also_ran` is ``others``.
+def signs(fused: np.ndarray, others: float, *, distinct: np.ndarray, tfidf: np.ndarray, share: float) -> np.ndarray:
+    """What tells whether entries answer a query: (entries, 3).
 
-    What counts is how many times the also-rans an entry scores, which means the same in a base of ten entries and of
-    two thousand, of short answers and of long ones; the fused score itself does not.
+    How many times the also-rans an entry scores, which means the same in a base of ten entries and of two thousand, of
+    short answers and of long ones, where the fused score itself does not; whether query and entry are one another's
+    nearest (:meth:`knowledge_base.dense.DenseIndex.distinct`); and how far its characters set it off from other entries,
+    whatever share of the query the base knows.
+
+    Parameters
+    ----------
+    fused, distinct, tfidf : np.ndarray
+        (entries,)
+    others : float
+        :func:`also_ran` of the query.
+    share : float
+        That :func:`standardise` was given for ``tfidf``.
     """
-    ratio = np.maximum(fused, 0.1) / others
-    return 1 / (1 + np.exp(-(SLOPE * np.log(ratio) + INTERCEPT)))
+    ratio = np.log(np.maximum(fused, 0.1) / others)
+    return np.stack([ratio, distinct, tfidf / max(share, LEAST_SHARE)], axis=1)
+
+
+def probability(found: np.ndarray) -> np.ndarray:
+    """Probability that entries with these :func:`signs` answer their queries."""
+    return 1 / (1 + np.exp(-(found @ np.array(SIGN_WEIGHTS) + INTERCEPT)))

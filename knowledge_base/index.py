@@ -21,7 +21,7 @@ from knowledge_base import store
 from knowledge_base.dense import DenseIndex, encode_entries, frame_key
 from knowledge_base.entry import KnowledgeEntry
 from knowledge_base.filters import Columns, Where
-from knowledge_base.fusion import FUSED, LEAST_FUSED, LEAST_SCORE, Weights, also_ran, probability, standardise
+from knowledge_base.fusion import FUSED, LEAST_FUSED, LEAST_SCORE, Weights, also_ran, probability, signs, standardise
 from knowledge_base.lexical import LexicalIndex
 from knowledge_base.vectors import Backend, FaissBackend
 from knowledge_base.words import background_texts, lexicon_id, normalise, words
@@ -84,11 +84,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Positions of the best entries, best first, their scores by part, and the score of the also-rans."""
+    """Positions of the best entries, best first, their scores by part, and the :func:`knowledge_base.fusion.signs` of
+    whether they answer."""
 
     positions: np.ndarray
     parts: dict[str, np.ndarray]
-    others: float
+    signs: np.ndarray
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Probabilities that they answer. None is likelier than one before it: the order is that of the fused scores."""
+        return np.minimum.accumulate(probability(self.signs))
 
 
 def _largest(values: np.ndarray, top: int) -> np.ndarray:
@@ -279,10 +285,9 @@ class KnowledgeIndex:
         if vector is None:
             vector = self.encoder.encode([text], kind="query")[0]
         ranked = self.rank(text, np.asarray(vector, np.float32), allowed=allowed, top=top, where=where)
-        scores = probability(ranked.parts["fused"], ranked.others)
         hits = tuple(
             Hit(self.entries[position], float(score), {name: float(part[i]) for name, part in ranked.parts.items()})
-            for i, (position, score) in enumerate(zip(ranked.positions, scores, strict=True))
+            for i, (position, score) in enumerate(zip(ranked.positions, ranked.scores, strict=True))
             if ranked.parts["fused"][i] >= LEAST_FUSED
         )
         if hits and hits[0].score >= LEAST_SCORE:
@@ -312,7 +317,8 @@ class KnowledgeIndex:
         n = len(self.entries)
         vector = self.dense.query(vector)
         counted = np.concatenate([allowed, np.ones(len(self.dense.frame.background), bool)])
-        bm25, tfidf = (standardise(scores, share, counted) for scores, share in self.lexical.scores(text))
+        by_word, by_gram = self.lexical.scores(text)
+        bm25, tfidf = (standardise(*one, counted) for one in (by_word, by_gram))
         shared = weights.bm25 * bm25 + weights.tfidf * tfidf
         pool = _largest(np.where(allowed, shared[:n], -np.inf), SHARED)
         if weights.dense:
@@ -325,7 +331,15 @@ class KnowledgeIndex:
         # Positions follow the ids, so equal scores come in the order of ids.
         order = np.lexsort((pool, -fused))[:top]
         parts = {"dense": dense, "bm25": bm25[pool], "tfidf": tfidf[pool], "fused": fused}
-        return Ranked(pool[order], {name: part[order] for name, part in parts.items()}, others)
+        best = {name: part[order] for name, part in parts.items()}
+        found = signs(
+            best["fused"],
+            others,
+            distinct=self.dense.distinct(vector, pool, pool[order]),
+            tfidf=best["tfidf"],
+            share=by_gram[1],
+        )
+        return Ranked(pool[order], best, found)
 
     def save(self, folder: Path) -> None:
         """Write the index to a folder, whole or not at all."""

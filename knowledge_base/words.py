@@ -17,7 +17,7 @@ DATA = Path(__file__).parent / "data"
 _RUN = re.compile(r"[0-9a-z\u3400-\u4dbf\u4e00-\u9fff]+")
 _GRAM_RUN = re.compile(r"[0-9a-z]+|[\u3400-\u4dbf\u4e00-\u9fff]+")
 #: Raise when a change here alters the terms of a text; a saved index of other terms is then not loaded.
-_VERSION = 3
+_VERSION = 4
 
 
 def normalise(text: str) -> str:

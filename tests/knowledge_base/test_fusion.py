@@ -5,20 +5,29 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from knowledge_base.fusion import ALSO_RAN_RANGE, MAX_DEVIATIONS, also_ran, probability, standardise
+from knowledge_base.fusion import ALSO_RAN_RANGE, MAX_DEVIATIONS, also_ran, probability, signs, standardise
+
+
+def _probability(fused: np.ndarray, others: float = 2.5, *, distinct: float = 0.0) -> np.ndarray:
+    same = np.full(len(fused), distinct)
+    return probability(signs(fused, others, distinct=same, tfidf=np.full(len(fused), 3.0), share=0.8))
 
 
 def test_probability_rises_with_the_score_and_stays_between_0_and_1() -> None:
-    fused = np.linspace(-50, 50, 1001)
-    scores = probability(fused, 2.5)
+    scores = _probability(np.linspace(-50, 50, 1001))
     assert (np.diff(scores) >= 0).all()
     assert scores[0] >= 0
     assert scores[-1] <= 1
 
 
 def test_probability_falls_when_others_come_as_near() -> None:
-    scores = [probability(np.array([6.0]), others)[0] for others in (2.0, 3.0, 5.0)]
+    scores = [_probability(np.array([6.0]), others)[0] for others in (2.0, 3.0, 5.0)]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_probability_rises_when_query_and_entry_are_nearest_to_one_another() -> None:
+    scores = [_probability(np.array([6.0]), distinct=distinct)[0] for distinct in (-0.3, 0.0, 0.3)]
+    assert scores == sorted(scores) and scores[0] < scores[-1]
 
 
 def test_rare_word_does_not_outvote_everything() -> None:

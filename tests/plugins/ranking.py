@@ -17,10 +17,9 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from intake.errors import ZhipaiError
 from intake.unit import Unit, UnitDirectory
 from models.encoder import Encoder
-from models.encoder_build import build_encoder
+from models.encoder_build import build_encoder, is_current
 from models.progress import silent
 from models.ranker import UnitRanker
 from models.recipe import Recipe
@@ -147,9 +146,7 @@ def quick(dim: int = 48) -> Encoder:
 def encoder_folder(root: Path) -> Path:
     """The built encoder of this checkout; built here when it is missing or damaged (20 seconds, once)."""
     folder = Path(os.environ.get("ZHIPAI_HOME", root / "var")) / "encoder"
-    try:
-        Encoder.load(folder)
-    except ZhipaiError:
+    if not is_current(folder):
         build_encoder(folder, progress=silent)
     return folder
 
