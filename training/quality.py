@@ -207,6 +207,7 @@ def run(measurement: Measurement, place: Place, *, progress: Progress, again: bo
     found = {
         "name": measurement.name,
         "key": key,
+        "encoder": place.encoder.id,
         "orders": len(dataset),
         "unit_count": len(set(dataset.units)),
         "result": measurement.run(dataset, place, progress),

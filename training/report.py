@@ -12,6 +12,7 @@ from training.quality import MEASUREMENTS, Measurement
 register("E5111", "质量页缺少标记", "“{name}”里没有“{mark}”一行，不知道把结果写在哪里。请从版本库恢复这个文件。")
 
 START, END = "<!-- zhipai quality：以下由命令生成，不要手改 -->", "<!-- zhipai quality：以上由命令生成 -->"
+EARLIER = "这一节是用较早的编码器量的，换了编码器之后没有重测。"
 Result = Mapping[str, Any]
 
 #: Figure -> heading.
@@ -30,17 +31,20 @@ _FIGURES = {
 }
 
 
-def page(text: str, results: Mapping[str, Result | None], *, name: str = "quality.md") -> str:
-    """``text`` with what stands between the two marks replaced; E5111 without the marks."""
+def page(text: str, results: Mapping[str, Result | None], *, encoder: str = "", name: str = "quality.md") -> str:
+    """``text`` with what stands between the two marks replaced; E5111 without the marks.
+
+    A result that was not measured with the encoder of this id (empty: any) says so.
+    """
     for mark in (START, END):
         if mark not in text:
             raise ZhipaiError("E5111", {"name": name, "mark": mark})
     before, after = text[: text.index(START)], text[text.index(END) + len(END) :]
-    parts = [_section(one, results.get(one.name)) for one in MEASUREMENTS]
+    parts = [_section(one, results.get(one.name), encoder) for one in MEASUREMENTS]
     return f"{before}{START}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"
 
 
-def _section(measurement: Measurement, found: Result | None) -> str:
+def _section(measurement: Measurement, found: Result | None, encoder: str) -> str:
     head = f"## {measurement.title}\n\n`zhipai quality --only {measurement.name}`"
     if found is None:
         return f"{head}\n\n未测：这次没有要求测这一项，或机器上没有数据 `{measurement.file}`；也没有以前的结果。"
@@ -52,7 +56,8 @@ def _section(measurement: Measurement, found: Result | None) -> str:
     }
     lines = bodies.get(measurement.name, _folds)(found["result"])
     size = f"{found['orders']:,} 条，{found['unit_count']} 个单位；列对应 `datasets/mappings/{measurement.mapping}`。"
-    return "\n".join([head, "", size, "", *lines])
+    older = [] if encoder in ("", found.get("encoder", "")) else ["", EARLIER]
+    return "\n".join([head, "", size, *older, "", *lines])
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -73,6 +73,8 @@ def create_app(chosen: Settings | None = None) -> FastAPI:
             get_logger().warning("calendar_ends", says=calendar)
         yield
         app.state.runtime.close()
+        # Where one process runs several applications one after the other, what each held can go.
+        gc.unfreeze()
 
     app = FastAPIOffline(
         redoc_url=None,

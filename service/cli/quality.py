@@ -47,7 +47,7 @@ def quality(
             found[one.name] = measured or cached(one, place.cache)
             if one in wanted and not as_json:
                 typer.echo(f"{one.title}：{'完成' if measured else '没有数据，未测'}")
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), found, encoder=place.encoder.id), encoding="utf-8")
     if as_json:
         print_json({one.name: found[one.name] for one in wanted})
     else:

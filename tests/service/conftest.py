@@ -18,6 +18,8 @@ from service.cli.serve import prepare
 from service.db.engine import make_engine
 from service.settings import Settings, load_settings
 from service.snapshot import Snapshot, load_snapshot
+from training.catalogue import catalogue
+from training.registry import Registry, champion
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +48,19 @@ def copy_home(installed: Settings, folder: Path, **overrides: object) -> Setting
     ):
         here.backup(there)
     return load_settings(home=folder, mlruns=installed.mlruns, **overrides)
+
+
+def own_store(installed: Settings, folder: Path) -> Path:
+    """A model store with the installed champion as its only version, whatever else was registered there before."""
+    standing = champion(installed.mlruns)
+    assert standing is not None
+    found = next(one for one in catalogue(installed.mlruns) if one.version.version == standing.version)
+    registry = Registry(folder)
+    registry.register(
+        found.version.path, params=found.params, metrics=found.metrics, tags={"source": found.source}, files=found.kept
+    )
+    registry.promote("1")
+    return folder
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from training import quality
 from training.config import TrainConfig
 from training.dataset import Counts, TrainingSet
 from training.quality import MEASUREMENTS, Measurement, Place, cached, chosen, run, worst_with_reasons
-from training.report import END, START, page
+from training.report import EARLIER, END, START, page
 
 
 def place(tmp_path: Path) -> Place:
@@ -75,6 +75,8 @@ def test_the_page_shows_figures_with_n_and_interval_and_says_what_is_absent(
     absent = [one for one in MEASUREMENTS if one.name != "letters"]
     assert text.count("未测：") == len(absent)
     assert page(text, {"letters": found}) == text
+    assert page(text, {"letters": found}, encoder=str(found["encoder"])) == text
+    assert page(text, {"letters": found}, encoder="encoder-other").count(EARLIER) == 1
 
 
 def test_absent_data_are_not_measured(tmp_path: Path, measurement: Measurement) -> None:

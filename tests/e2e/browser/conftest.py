@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from service.cli.serve import prepare
 from service.db.engine import make_engine
 from service.settings import Settings, load_settings
 from tests.service.access.conftest import put
+from tests.service.conftest import own_store
 from tests.service.pages.conftest import fresh_home
 
 CHROMIUM = Path(os.environ.get("ZHIPAI_CHROMIUM", "/usr/bin/chromium"))
@@ -116,7 +116,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings
     prepare(installed)
     config = fresh_home(installed, tmp_path_factory.mktemp("browser") / "home")
     # A model store of its own: the pages promote and roll back.
-    mlruns = shutil.copytree(installed.mlruns, config.home.parent / "mlruns")
+    mlruns = own_store(installed, config.home.parent / "mlruns")
     config = config.model_copy(update={"mlruns": mlruns})
     engine = make_engine(config.url)
     for name, (display, role) in PEOPLE.items():

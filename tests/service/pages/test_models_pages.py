@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from service.api.app import create_app
 from service.db.engine import reading
 from service.db.tables import DECISIONS
 from service.settings import Settings
+from tests.service.conftest import own_store
 from tests.service.pages.conftest import fresh_home
 from training.catalogue import catalogue
 from training.champion import champion
@@ -47,10 +47,9 @@ def second_version(store: Path, *, whole: bool) -> str:
 def shop(installed: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A running service with a model store of its own: the champion, the same once more, and one without evidence."""
     folder = tmp_path_factory.mktemp("shop")
-    shutil.copytree(installed.mlruns, folder / "mlruns")
-    config = fresh_home(installed, folder / "home").model_copy(update={"mlruns": folder / "mlruns"})
     # What other tests registered or promoted meanwhile does not matter here.
-    Registry(config.mlruns).promote("1")
+    own_store(installed, folder / "mlruns")
+    config = fresh_home(installed, folder / "home").model_copy(update={"mlruns": folder / "mlruns"})
     assert second_version(config.mlruns, whole=True) and second_version(config.mlruns, whole=False)
     with TestClient(create_app(config), raise_server_exceptions=False, headers={"accept": "text/html"}) as running:
         for number, text in enumerate(TEXTS):
