@@ -56,7 +56,8 @@ class Runtime:
         self._rules = RuleWatch(settings, self.engine)
         now = clock.now(settings.time_zone)
         self._rules.look(now)
-        encoder = Encoder.load(settings.encoder_folder, cores=settings.cores_each)
+        # Two: the parts of a text that holds several matters are read beside the whole.
+        encoder = Encoder.load(settings.encoder_folder, threads=2)
         self.snapshot: Snapshot = load_snapshot(settings, self.engine, encoder=encoder, as_of=now)
         self.reload_problem = ""
         establish(self.engine, hash_name=settings.log_hash, origin=settings.log_origin, at=now)

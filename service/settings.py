@@ -11,13 +11,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from intake.errors import ZhipaiError, register
-from models.side_by_side import usable_cores
 
 register("E7001", "设置有误", "设置“{name}”不对：{problem}。请检查环境变量或 .env 文件。", exit_code=3)
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Four cores encode a text of 50 characters in the time that three do.
-MOST_CORES = 4
 
 
 class Settings(BaseSettings):
@@ -135,11 +132,6 @@ class Settings(BaseSettings):
     @property
     def index_folder(self) -> Path:
         return self.home / "indexes"
-
-    @property
-    def cores_each(self) -> int:
-        """Cores on which a service process reads one text; more than a few do not make it quicker."""
-        return max(1, min(MOST_CORES, usable_cores() // self.workers))
 
 
 def load_settings(**overrides: object) -> Settings:

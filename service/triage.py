@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -75,9 +76,15 @@ def propose_many(
     for start in range(0, len(orders), BATCH):
         part = orders[start : start + BATCH]
         prepared = [prepare(check_order(order), snapshot.gazetteer) for order in part]
-        vectors = snapshot.encoder.encode([one.text for one in prepared], kind="query")
-        for order, one, vector in zip(part, prepared, vectors, strict=True):
-            yield _assemble(order, one, vector, options)
+        matters = [split_matters(one.text) if with_evidence else [] for one in prepared]
+        # Parts of one matter are the whole text. The others are read in the same call: a long text and its parts side by
+        # side, and not one after the other.
+        parts = [several if len(several) > 1 else [] for several in matters]
+        texts = [text for one, some in zip(prepared, parts, strict=True) for text in (one.text, *some)]
+        vectors = iter(snapshot.encoder.encode(texts, kind="query"))
+        for order, one, some in zip(part, prepared, parts, strict=True):
+            vector = next(vectors)
+            yield _assemble(order, one, vector, list(zip(some, islice(vectors, len(some)), strict=True)), options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,14 @@ def _deadlines(as_of: datetime, snapshot: Snapshot) -> Callable[[Mapping[str, ob
     return deadlines
 
 
-def _assemble(order: WorkOrder, prepared: Prepared, vector: np.ndarray, options: _Options) -> Proposal:
+def _assemble(
+    order: WorkOrder,
+    prepared: Prepared,
+    vector: np.ndarray,
+    matters: Sequence[tuple[str, np.ndarray]],
+    options: _Options,
+) -> Proposal:
+    """``matters``: the parts of a text that holds several, each with its vector."""
     as_of, snapshot = options.as_of, options.snapshot
     place = prepared.elements.place
     # Where the text names a place it is believed before the field: so was the model trained.
@@ -149,9 +163,7 @@ def _assemble(order: WorkOrder, prepared: Prepared, vector: np.ndarray, options:
         abstain_kind=ranking.abstain_kind,
         backoff=_backoff(ranking),
         coverage_set=list(ranking.coverage_set),
-        joint=_joint(prepared.text, ranking, options, district=district, street=street)
-        if options.with_evidence
-        else [],
+        joint=_joint(matters, ranking, options, district=district, street=street) if options.with_evidence else [],
         entries=[
             {
                 "id": hit.entry.id,
@@ -170,16 +182,16 @@ def _assemble(order: WorkOrder, prepared: Prepared, vector: np.ndarray, options:
     )
 
 
-def _joint(text: str, ranking: Ranking, options: _Options, *, district: str, street: str) -> list[dict[str, Any]]:
+def _joint(
+    matters: Sequence[tuple[str, np.ndarray]], ranking: Ranking, options: _Options, *, district: str, street: str
+) -> list[dict[str, Any]]:
     """Lead and assisting units (主办、协办) of a text that holds several matters; each part is ranked by itself."""
     snapshot, as_of = options.snapshot, options.as_of
-    matters = split_matters(text)
     parts: list[Ranking] = []
-    if len(matters) > 1:
-        vectors = snapshot.encoder.encode(matters, kind="query")
+    if matters:
         parts = snapshot.ranker.rank_many(
-            matters,
-            vectors,
+            [text for text, _ in matters],
+            np.stack([vector for _, vector in matters]),
             as_of=as_of,
             districts=[district] * len(matters),
             streets=[street] * len(matters),

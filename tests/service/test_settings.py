@@ -77,9 +77,3 @@ class _Calendar:
 )
 def test_calendar_warns_from_november(today: date, end: date, says: str) -> None:
     assert calendar_says(_Calendar(end), today=today).startswith(says)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(("cores", "workers", "each"), [(2, 2, 1), (2, 1, 2), (1, 4, 1), (8, 3, 2), (64, 2, 4)])
-def test_workers_share_the_cores(monkeypatch, cores, workers, each):
-    monkeypatch.setattr("service.settings.usable_cores", lambda: cores)
-    assert load_settings(workers=workers).cores_each == each
