@@ -8,6 +8,8 @@
     const chosen = one.querySelector("input[name=unit]:checked") || one.elements.other.value.trim();
     if (!skip && !chosen) { Zhipai.toast("先选一个单位（1 到 5），或按 B 填别的单位；说不准就按 S 跳过。"); return; }
     one.elements.skip.value = skip ? "on" : "";
+    // A form that has just come is bound a moment later; a key that is quicker would send it as a plain form.
+    htmx.process(one);
     one.requestSubmit();
   }
   document.addEventListener("click", (event) => {
