@@ -111,29 +111,28 @@ class DenseIndex:
         """Positions of the ``top`` nearest entries among those that the mask ``allowed`` (of ``where``) admits."""
         return self.store.nearest(vector, allowed=allowed, where=where, top=top)
 
-    def scores(
-        self, vector: np.ndarray, positions: np.ndarray, *, allowed: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Scores of these entries and of the background, in standard deviations above their mean.
+    def scores(self, vector: np.ndarray, rows: np.ndarray, *, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of the entries of these vectors and of the background, in standard deviations above their mean.
 
         The mean is over the background and the ``allowed`` entries (a mask), of which up to :data:`SAMPLE` are asked.
         """
         background = self.frame.background @ vector
         measure = np.concatenate([(self._sample @ vector)[allowed[self._sampled]], background])
         deviation = max(float(measure.std()), 1e-9)
-        entries = self.vectors(positions) @ vector
-        return (entries - measure.mean()) / deviation, (background - measure.mean()) / deviation
+        return (rows @ vector - measure.mean()) / deviation, (background - measure.mean()) / deviation
 
-    def distinct(self, vector: np.ndarray, pool: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    def distinct(self, vector: np.ndarray, rows: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """How much nearer the query and each of the ``chosen`` entries are to one another than either is to its other
         neighbours (CSLS, Conneau et al. 2018, arXiv 1710.04087): (chosen,).
 
-        ``pool`` holds the nearest of the entries that may be found. An entry's other neighbours are ordinary questions.
+        ``rows`` are the vectors of the entries that may be found, the nearest among them, and ``chosen`` some of them by
+        their places. An entry's other neighbours are ordinary questions.
         """
-        rivals = np.concatenate([self.vectors(pool) @ vector, self.frame.background @ vector])
-        rows = self.vectors(chosen)
-        crowd = _mean_of_largest(rows @ self.frame.askers.T, ASKERS) if len(self.frame.askers) else 0.0
-        return 2 * (rows @ vector) - _mean_of_largest(rivals[None], RIVALS) - crowd
+        near = rows @ vector
+        rivals = np.concatenate([near, self.frame.background @ vector])
+        askers = self.frame.askers
+        crowd = _mean_of_largest(rows[chosen] @ askers.T, ASKERS) if len(askers) else 0.0
+        return 2 * near[chosen] - _mean_of_largest(rivals[None], RIVALS) - crowd
 
     def vectors(self, positions: np.ndarray) -> np.ndarray:
         """(positions, dim)."""

@@ -325,7 +325,8 @@ class KnowledgeIndex:
             pool = np.concatenate([pool, self.dense.nearest(vector, allowed=allowed, top=NEAREST, where=where)])
         pool = np.unique(pool)
         pool = pool[allowed[pool]]
-        dense, background = self.dense.scores(vector, pool, allowed=allowed)
+        rows = self.dense.vectors(pool)
+        dense, background = self.dense.scores(vector, rows, allowed=allowed)
         fused = weights.dense * dense + shared[pool]
         others = also_ran(np.concatenate([fused, weights.dense * background + shared[n:]]))
         # Positions follow the ids, so equal scores come in the order of ids.
@@ -335,7 +336,7 @@ class KnowledgeIndex:
         found = signs(
             best["fused"],
             others,
-            distinct=self.dense.distinct(vector, pool, pool[order]),
+            distinct=self.dense.distinct(vector, rows, order),
             tfidf=best["tfidf"],
             share=by_gram[1],
         )

@@ -36,13 +36,20 @@ def adapter_id(path: Path | None) -> str:
 
 
 def save_adapter(adapter: Adapter, path: Path) -> None:
-    """Write it as float16 (3 MB at rank 16)."""
+    """Write it as float16 (3 MB at rank 16), whole or not at all."""
     arrays = {
         name + end: one.astype(np.float16)
         for name, both in adapter.items()
         for end, one in zip((DOWN, UP), both, strict=True)
     }
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    part = path.with_name(path.name + ".part")
+    try:
+        # Into an open file: to a name that does not end so, numpy would add .npz.
+        with part.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def read_adapter(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

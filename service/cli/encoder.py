@@ -25,7 +25,7 @@ def encoder() -> None:
     """编码器：用问答对训练适配。"""
 
 
-@app.command(help="用“口语问法—正式条目”训练编码器的适配文件；两核约一刻钟。放到 datasets/encoder_adapter 后重新安装。")
+@app.command(help="用“口语问法—正式条目”训练编码器的适配文件；两核约半小时。放到 datasets/encoder_adapter 后重新安装。")
 def adapt(
     out: Path = typer.Option(..., "--out", help="写到哪个文件（.npz）；已有的不覆盖"),
     pairs: Path = typer.Option(PAIRS, "--pairs", help="问答对（JSONL）；不填用随附的"),
@@ -34,9 +34,12 @@ def adapt(
     if out.exists():
         raise ZhipaiError("E7709", {"name": out.name})
     entries = read_pairs(existing(pairs))
+    # Before the training and not after it: whoever cannot write there learns it now.
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.touch()
+    out.unlink()
     recipe = AdapterRecipe(steps=steps_) if steps_ else AdapterRecipe()
     with steps() as progress:
         adapter = train_adapter(entries, recipe, progress=progress)
-    out.parent.mkdir(parents=True, exist_ok=True)
     save_adapter(adapter, out)
     typer.echo(f"{len(entries)} 条、{sum(len(one.questions) for one in entries)} 句问法，{recipe.steps} 步 → {out}")

@@ -117,3 +117,14 @@ def test_the_command_writes_what_the_build_reads(tmp_path: Path, root: Path) -> 
     adapted(bert_state(read_weights(find_weights())), read_adapter(tmp_path / "new" / "adapter.npz"))
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code != 0 and isinstance(again.exception, (ZhipaiError, SystemExit))
+
+
+def test_where_nothing_can_be_written_nothing_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from service.cli import encoder
+    from service.cli.main import app
+
+    trained: list[object] = []
+    monkeypatch.setattr(encoder, "train_adapter", lambda *given, **_: trained.append(given))
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    done = CliRunner().invoke(app, ["encoder", "adapt", "--out", str(tmp_path / "file" / "adapter.npz")])
+    assert done.exit_code != 0 and isinstance(done.exception, (OSError, SystemExit)) and trained == []
