@@ -3,8 +3,9 @@
 Works on plain entries; where they are kept is the business of ``service``.
 """
 
+from knowledge_base.answer import Hit
 from knowledge_base.entry import KnowledgeEntry, entry_from_dict, entry_to_dict
-from knowledge_base.index import Hit, KnowledgeIndex
+from knowledge_base.index import KnowledgeIndex
 from knowledge_base.read import read_entries
 
 __all__ = ["Hit", "KnowledgeEntry", "KnowledgeIndex", "entry_from_dict", "entry_to_dict", "read_entries"]

@@ -11,9 +11,10 @@ from math import ceil
 
 import numpy as np
 
+from knowledge_base.answer import Hit
 from knowledge_base.columns import stable_id
 from knowledge_base.entry import DRAFT, KnowledgeEntry, entry_from_dict
-from knowledge_base.index import Hit, KnowledgeIndex
+from knowledge_base.index import KnowledgeIndex
 from knowledge_base.words import normalise, words
 from models.progress import Progress, silent
 

@@ -6,7 +6,6 @@ import hashlib
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from itertools import pairwise
@@ -18,10 +17,23 @@ import numpy as np
 from intake.errors import ZhipaiError
 from intake.order import MAX_TEXT
 from knowledge_base import store
+from knowledge_base.answer import (
+    FOUND,
+    NO_CHINESE,
+    NONE_IN_FORCE,
+    NOT_NEAR,
+    NOTHING_ASKED,
+    NOTHING_NEAR,
+    Answer,
+    ByWords,
+    Hit,
+    Question,
+    Ranked,
+)
 from knowledge_base.dense import DenseIndex, encode_entries, frame_key
 from knowledge_base.entry import KnowledgeEntry
 from knowledge_base.filters import Columns, Where
-from knowledge_base.fusion import FUSED, LEAST_FUSED, LEAST_SCORE, Weights, also_ran, probability, signs, standardise
+from knowledge_base.fusion import FUSED, LEAST_FUSED, LEAST_SCORE, Weights, also_ran, signs, standardise
 from knowledge_base.lexical import LexicalIndex
 from knowledge_base.vectors import Backend, FaissBackend
 from knowledge_base.words import background_texts, lexicon_id, normalise, words
@@ -32,69 +44,6 @@ from models.progress import Progress, silent
 NEAREST, SHARED = 100, 50
 _IDEOGRAPH = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _BY_ID = attrgetter("id")
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """An entry that was found.
-
-    Parameters
-    ----------
-    entry : KnowledgeEntry
-    score : float
-        Probability in [0, 1] that the entry answers the text, for texts of which half have an answer in the base. It
-        is fitted on real questions and answers; with the bundled city's entries it is about half of what it should be
-        (docs/decisions/0003-fusion.md). The order of hits is that of ``parts["fused"]``.
-    parts : dict
-        ``dense``, ``bm25``, ``tfidf`` in standard deviations above the average text, and ``fused``, their sum by weight.
-    """
-
-    entry: KnowledgeEntry
-    score: float
-    parts: dict[str, float]
-
-
-#: Why a text is answered or not.
-FOUND = "找到了答得上的条目"
-NOTHING_ASKED = "文字里没有可查的内容"
-NONE_IN_FORCE = "当日、当地没有可用的条目"
-NO_CHINESE = "文字里没有汉字，可能是拼音或外文，请写成汉字再查"
-NOT_NEAR = "没有一条足够接近，列出的只供参考"
-NOTHING_NEAR = "没有接近的条目"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a text found.
-
-    Parameters
-    ----------
-    hits : tuple of Hit
-        Best first; may hold entries although none answers.
-    answered : bool
-        Whether the first hit's score reaches :data:`knowledge_base.fusion.LEAST_SCORE`.
-    reason : str
-        Why, in a few Chinese words.
-    """
-
-    hits: tuple[Hit, ...]
-    answered: bool
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """Positions of the best entries, best first, their scores by part, and the :func:`knowledge_base.fusion.signs` of
-    whether they answer."""
-
-    positions: np.ndarray
-    parts: dict[str, np.ndarray]
-    signs: np.ndarray
-
-    @property
-    def scores(self) -> np.ndarray:
-        """Probabilities that they answer. None is likelier than one before it: the order is that of the fused scores."""
-        return np.minimum.accumulate(probability(self.signs))
 
 
 def _largest(values: np.ndarray, top: int) -> np.ndarray:
@@ -273,18 +222,38 @@ class KnowledgeIndex:
         top: int = 5,
     ) -> Answer:
         """:meth:`search`, and whether the first hit answers the text or why none does."""
+        return self.answer(
+            self.question(text, as_of=as_of, district=district, unit=unit, state=state), vector=vector, top=top
+        )
+
+    def question(self, text: str, *, as_of: datetime, district: str = "", unit: str = "", state: str = "") -> Question:
+        """The part of :meth:`ask` that needs no vector, so that it can be done while the text is being encoded."""
         if as_of.tzinfo is None:
             raise ZhipaiError("E1004", {"field": "as_of"})
         text = normalise(text[:MAX_TEXT])
-        if not words(text):
-            return Answer((), False, NOTHING_ASKED)
         where = Where(as_of.date(), district=district, unit=unit, state=state)
         allowed = self.columns.mask(where)
+        if not words(text):
+            return Question(text, where, allowed, None, NOTHING_ASKED)
         if not allowed.any():
-            return Answer((), False, NONE_IN_FORCE)
+            return Question(text, where, allowed, None, NONE_IN_FORCE)
+        return Question(text, where, allowed, self._by_words(text, allowed, FUSED))
+
+    def answer(self, question: Question, *, vector: np.ndarray | None = None, top: int = 5) -> Answer:
+        """What :meth:`ask` says, to a question that was read before."""
+        if question.by_words is None:
+            return Answer((), False, question.reason)
+        text = question.text
         if vector is None:
             vector = self.encoder.encode([text], kind="query")[0]
-        ranked = self.rank(text, np.asarray(vector, np.float32), allowed=allowed, top=top, where=where)
+        ranked = self._rank(
+            question.by_words,
+            np.asarray(vector, np.float32),
+            allowed=question.allowed,
+            top=top,
+            weights=FUSED,
+            where=question.where,
+        )
         hits = tuple(
             Hit(self.entries[position], float(score), {name: float(part[i]) for name, part in ranked.parts.items()})
             for i, (position, score) in enumerate(zip(ranked.positions, ranked.scores, strict=True))
@@ -300,27 +269,32 @@ class KnowledgeIndex:
         """Mask of the entries that may be found on a day, in a district, of a unit, in a state."""
         return self.columns.mask(Where(day, district=district, unit=unit, state=state))
 
-    def rank(
-        self,
-        text: str,
-        vector: np.ndarray,
-        *,
-        allowed: np.ndarray,
-        top: int,
-        weights: Weights = FUSED,
-        where: Where | None = None,
-    ) -> Ranked:
-        """The best of the ``allowed`` entries (a mask with at least one) for a normalised text and its vector.
+    def rank(self, text: str, vector: np.ndarray, *, allowed: np.ndarray, top: int, weights: Weights = FUSED) -> Ranked:
+        """The best of the ``allowed`` entries (a mask with at least one) for a normalised text and its vector."""
+        by_words = self._by_words(text, allowed, weights)
+        return self._rank(by_words, vector, allowed=allowed, top=top, weights=weights, where=None)
 
-        ``where`` is what the mask was made of, if it was made of one.
-        """
-        n = len(self.entries)
-        vector = self.dense.query(vector)
+    def _by_words(self, text: str, allowed: np.ndarray, weights: Weights) -> ByWords:
         counted = np.concatenate([allowed, np.ones(len(self.dense.frame.background), bool)])
         by_word, by_gram = self.lexical.scores(text)
         bm25, tfidf = (standardise(*one, counted) for one in (by_word, by_gram))
         shared = weights.bm25 * bm25 + weights.tfidf * tfidf
-        pool = _largest(np.where(allowed, shared[:n], -np.inf), SHARED)
+        pool = _largest(np.where(allowed, shared[: len(self.entries)], -np.inf), SHARED)
+        return ByWords(bm25, tfidf, by_gram[1], shared, pool)
+
+    def _rank(
+        self,
+        found: ByWords,
+        vector: np.ndarray,
+        *,
+        allowed: np.ndarray,
+        top: int,
+        weights: Weights,
+        where: Where | None,
+    ) -> Ranked:
+        """``where`` is what the mask was made of, if it was made of one."""
+        vector = self.dense.query(vector)
+        pool, shared = found.pool, found.shared
         if weights.dense:
             pool = np.concatenate([pool, self.dense.nearest(vector, allowed=allowed, top=NEAREST, where=where)])
         pool = np.unique(pool)
@@ -328,19 +302,19 @@ class KnowledgeIndex:
         rows = self.dense.vectors(pool)
         dense, background = self.dense.scores(vector, rows, allowed=allowed)
         fused = weights.dense * dense + shared[pool]
-        others = also_ran(np.concatenate([fused, weights.dense * background + shared[n:]]))
+        others = also_ran(np.concatenate([fused, weights.dense * background + shared[len(self.entries) :]]))
         # Positions follow the ids, so equal scores come in the order of ids.
         order = np.lexsort((pool, -fused))[:top]
-        parts = {"dense": dense, "bm25": bm25[pool], "tfidf": tfidf[pool], "fused": fused}
+        parts = {"dense": dense, "bm25": found.bm25[pool], "tfidf": found.tfidf[pool], "fused": fused}
         best = {name: part[order] for name, part in parts.items()}
-        found = signs(
+        tells = signs(
             best["fused"],
             others,
             distinct=self.dense.distinct(vector, rows, order),
             tfidf=best["tfidf"],
-            share=by_gram[1],
+            share=found.share,
         )
-        return Ranked(pool[order], best, found)
+        return Ranked(pool[order], best, tells)
 
     def save(self, folder: Path) -> None:
         """Write the index to a folder, whole or not at all."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from models.newcomer import with_newcomer
 from models.progress import Progress
 from models.ranking import Backoff, Evidence, RankedUnit, Ranking
 from models.recipe import Recipe
-from models.scorer import Reading, Scorer
+from models.scorer import Reading, Scorer, Words
 from models.text import segmenter
 
 __all__ = ["Backoff", "Evidence", "RankedUnit", "Ranking", "UnitRanker"]
@@ -166,12 +167,17 @@ class UnitRanker:
         if encoder.id != self.encoder_id:
             raise ZhipaiError("E2103", {"expected": self.encoder_id, "found": encoder.id})
 
+    def words(self, text: str) -> Words:
+        """What can be read in a text while it is still being encoded, for :meth:`rank`."""
+        return self.scorer.words(text)
+
     def rank(
         self,
         text: str,
         *,
         as_of: datetime,
         vector: np.ndarray | None = None,
+        words: Words | None = None,
         district: str = "",
         street: str = "",
         fields: Mapping[str, str] = NO_FIELDS,
@@ -189,6 +195,8 @@ class UnitRanker:
             rest is scaled up.
         vector : ndarray of float32, (dim,), optional
             ``encoder.encode([text])[0]``; encoded here when the ranker has its encoder.
+        words : Words, optional
+            ``ranker.words(text)``, if it is known already.
         district, street : str
             Where the order lies, as far as known.
         fields : mapping of str to str
@@ -208,7 +216,7 @@ class UnitRanker:
             if self._encoder is None:
                 raise ZhipaiError("E2102")
             vector = self._encoder.encode([text])[0]
-        reading = self.scorer.read(text, vector, district=district, street=street, fields=fields)
+        reading = self.scorer.read(text, vector, district=district, street=street, fields=fields, words=words)
         today = self._in_force(as_of.date())
         kept = today.owner >= 0
         mass = np.bincount(
@@ -237,6 +245,7 @@ class UnitRanker:
         vectors: np.ndarray,
         *,
         as_of: datetime,
+        words: Sequence[Words] = (),
         districts: Sequence[str] = (),
         streets: Sequence[str] = (),
         fields: Sequence[Mapping[str, str]] = (),
@@ -250,15 +259,17 @@ class UnitRanker:
                 text,
                 as_of=as_of,
                 vector=vector,
+                words=read,
                 district=district,
                 street=street,
                 fields=known,
                 top=top,
                 with_evidence=with_evidence,
             )
-            for text, vector, district, street, known in zip(
+            for text, vector, read, district, street, known in zip(
                 texts,
                 vectors,
+                words or repeat(None, len(texts)),
                 districts or [""] * len(texts),
                 streets or [""] * len(texts),
                 fields or [NO_FIELDS] * len(texts),

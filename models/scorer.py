@@ -51,6 +51,24 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What a text says before its vector is known.
+
+    Parameters
+    ----------
+    row : TextRow
+    margins : ndarray of float32, (models, candidates)
+        Of the linear models over n-grams.
+    overlaps : ndarray of float32, (candidates, 2)
+        Characters shared with the units' names and with their duty lines; without trees nobody asks, and it is empty.
+    """
+
+    row: TextRow
+    margins: np.ndarray
+    overlaps: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What the scorer saw in one order; evidence is read off it.
 
@@ -137,16 +155,35 @@ class Scorer:
             judgement=judged,
         )
 
-    def read(self, text: str, vector: np.ndarray, *, district: str, street: str, fields: Mapping[str, str]) -> Reading:
-        """Read one order. A pure function of its arguments: many orders are read one after the other, with equal bits."""
-        judged = self.judgement
+    def words(self, text: str) -> Words:
+        """The part of :meth:`read` that can be done while the text is being encoded."""
         row = self.features.read(text)
+        overlaps = np.zeros((0, 2), np.float32)
+        if len(self.judgement.trees):
+            overlaps = np.stack([self.names.overlap(text), self.duty_words.overlap(text)], axis=1)
+        return Words(row, self.text.margins(row.values @ self.text.weights[row.columns].astype(np.float32)), overlaps)
+
+    def read(
+        self,
+        text: str,
+        vector: np.ndarray,
+        *,
+        district: str,
+        street: str,
+        fields: Mapping[str, str],
+        words: Words | None = None,
+    ) -> Reading:
+        """Read one order. A pure function of its arguments: many orders are read one after the other, with equal bits.
+
+        ``words`` are those of the text, if they are known already."""
+        judged = self.judgement
+        words = words or self.words(text)
         nearest, orders = self.neighbours.find(self.space.direction(vector[None]))
         votes = self.neighbours.votes(nearest)
         duty_near = self.duties.near((vector - self.space.mean)[None])
         margins = np.stack(
             [
-                *self.text.margins(row.values @ self.text.weights[row.columns].astype(np.float32)),
+                *words.margins,
                 *self.vector.margins(self.space.standard(vector) @ self.vector.weights),
                 self.neighbours.margins(votes, orders, len(self.candidates))[0],
                 self.duties.margins(duty_near)[0],
@@ -157,7 +194,7 @@ class Scorer:
         )
         fused = margins @ self._fusion
         logs = log_softmax(fused)
-        layers = np.stack([self._ranked(text, margins, logs, nearest[0, 0]), logs], axis=1)
+        layers = np.stack([self._ranked(text, words, margins, logs, nearest[0, 0]), logs], axis=1)
         known, calibration = None, judged.text
         if judged.fields is not None and any(fields.values()):
             said = self.counts.margins(fields)
@@ -166,7 +203,7 @@ class Scorer:
                 layers = np.concatenate([layers, said.T], axis=1)
         probabilities = calibration.probabilities(layers[None])[0]
         return Reading(
-            row,
+            words.row,
             probabilities,
             calibration,
             nearest[0],
@@ -180,7 +217,7 @@ class Scorer:
             fields,
         )
 
-    def _ranked(self, text: str, margins: np.ndarray, logs: np.ndarray, nearest: float) -> np.ndarray:
+    def _ranked(self, text: str, words: Words, margins: np.ndarray, logs: np.ndarray, nearest: float) -> np.ndarray:
         """What the trees say of each candidate; of those they are not asked about, the least they said of any."""
         trees = self.judgement.trees
         if not len(trees):
@@ -192,7 +229,7 @@ class Scorer:
             logs[None],
             chosen,
             orders=orders,
-            overlaps=np.stack([self.names.overlap(text), self.duty_words.overlap(text)], axis=1)[None],
+            overlaps=words.overlaps[None],
             nearest=np.array([nearest], np.float32),
             lengths=np.array([len(text)], np.float32),
         )

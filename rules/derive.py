@@ -52,6 +52,18 @@ _ALSO = re.compile(
 )
 #: 第二十六条（济南）"集中反映、反复提出" has no number in it; three linked orders is our reading.
 COLLECTIVE = 3
+#: The facts that :func:`unit_facts` may add.
+UNIT_FACTS = frozenset(
+    {
+        "top_unit",
+        "top_unit_level",
+        "city_district_rivals",
+        "reported_unit_proposed",
+        "unit_in_force",
+        "unit_district_matches",
+        "unit_street_matches",
+    }
+)
 #: The district of a unit that serves the whole city, as ``intake.unit`` fills it in.
 CITY_WIDE = "市级"
 _STREET_TAIL = re.compile(r"(?:街道办事处|街道办|街道|镇|乡)$")
@@ -82,6 +94,14 @@ def derive_facts(
     dict
         Fact name → value, all in the fact dictionary. Unknown facts are absent.
     """
+    facts = order_facts(prepared, received_at=received_at)
+    return facts | unit_facts(
+        prepared, facts, received_at=received_at, ranking_units=ranking_units, directory=directory
+    )
+
+
+def order_facts(prepared: Prepared, *, received_at: datetime | None = None) -> dict[str, object]:
+    """Those of :func:`derive_facts` that do not depend on the proposed units: they need no vector of the text."""
     order = prepared.order
     facts: dict[str, object] = _procedures(prepared.text, word_lists().read(prepared.text))
     if prepared.elements.outside:
@@ -105,12 +125,27 @@ def derive_facts(
         facts["received_hour"] = received_at.hour
     # Nobody has been asked yet: true by the meaning of these facts, not by a guess.
     facts |= {"unit_dispute": False, "joint_matter": False, "other_refusal_ground": False}
-    place = prepared.elements.place
-    # Where the text names a place it is believed before the field, as in the ranking.
-    district, street = place.district or order.district, place.street or order.street
-    facts["district_known"] = bool(district)
-    facts |= _ranking(ranking_units, directory, prepared.text, facts, received_at)
-    return facts | _territory(ranking_units, directory, district, street, received_at)
+    facts["district_known"] = bool(_place(prepared)[0])
+    return facts
+
+
+def unit_facts(
+    prepared: Prepared,
+    facts: Mapping[str, object],
+    *,
+    received_at: datetime | None = None,
+    ranking_units: Sequence[str] = (),
+    directory: UnitDirectory | None = None,
+) -> dict[str, object]:
+    """What the proposed units add to the :func:`order_facts` of the same order."""
+    found = _ranking(ranking_units, directory, prepared.text, facts, received_at)
+    return found | _territory(ranking_units, directory, *_place(prepared), received_at)
+
+
+def _place(prepared: Prepared) -> tuple[str, str]:
+    """District and street. Where the text names a place it is believed before the field, as in the ranking."""
+    place, order = prepared.elements.place, prepared.order
+    return place.district or order.district, place.street or order.street
 
 
 def derive_return_facts(reason: str) -> dict[str, object]:
@@ -165,7 +200,7 @@ def _ranking(
     names: Sequence[str],
     directory: UnitDirectory | None,
     text: str,
-    facts: dict[str, object],
+    facts: Mapping[str, object],
     at: datetime | None,
 ) -> dict[str, object]:
     """What the proposed units tell."""

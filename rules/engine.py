@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from cachetools import LRUCache
+
 from rules import durable
 from rules.evaluate import NO_REASONS, judge, rules_in_force, state_of, verdict_of
 from rules.fact_dictionary import Facts, fact_dictionary
@@ -19,6 +21,8 @@ from rules.vocabulary import State
 
 Kind = Literal["durable", "python"]
 _log = logging.getLogger(__name__)
+#: Sets of facts whose verdicts are kept; each takes a few kilobytes.
+REMEMBERED = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class RuleEngine:
         self.disagreement_count = 0
         self.fault_count = 0
         self._lock = threading.Lock()
+        self._remembered: LRUCache[tuple[object, ...], tuple[Verdict, ...]] = LRUCache(REMEMBERED)
         newest = pack.in_force(pack.newest_day).values
         self._compiled = durable.acquire(pack, newest) if self.kind == "durable" else None
         self._release = weakref.finalize(self, durable.release, self._compiled) if self._compiled else None
@@ -102,6 +107,30 @@ class RuleEngine:
                 self.disagreement_count += 1
             _log.error("rule engines disagree: pack %s, rules %s", self.pack.id, ", ".join(differing))
         return Evaluation(verdicts, "durable", differing)
+
+    def verdicts(
+        self, facts: Mapping[str, object], *, as_of: datetime, gate: str, passed: bool = True
+    ) -> tuple[Verdict, ...]:
+        """The verdicts of :meth:`evaluate`, with the same errors, from memory where the same was judged before.
+
+        Verdicts depend on the rules of the day and on the facts that these read, and few orders differ in those: 600 real
+        orders have 79 different sets of them at the gate 受理 and 44 at 派单 (pack ``national``). What both engines agreed
+        on is not asked again; where they differed, or one failed, it is asked every time.
+        """
+        checked = fact_dictionary().check(facts)
+        rules_in_force(self.pack, as_of=as_of, gate=gate)
+        day = self.pack.in_force(as_of.astimezone(self.pack.zone).date())
+        # The pack keeps what it resolved for a stretch of days, so its identity stands for the rules.
+        key = (id(day), gate, passed, tuple(checked.get(name) for name in day.reads(gate)))
+        with self._lock:
+            found = self._remembered.get(key)
+        if found is None:
+            said = self.evaluate(facts, as_of=as_of, gate=gate, passed=passed)
+            found = said.verdicts
+            if said.engine == self.kind and not said.disagreements:
+                with self._lock:
+                    self._remembered[key] = found
+        return found
 
     def _second_opinion(self, facts: Facts, gate: str | None, values: durable.Values) -> dict[str, State] | None:
         """What durable_rules says with these values of the parameters, or None where it does not serve or failed."""

@@ -36,6 +36,7 @@ class InForce:
     rules: tuple[Rule, ...]
     values: tuple[tuple[str, Value], ...]
     _gates: dict[str, tuple[Rule, ...]] = field(default_factory=dict, compare=False, repr=False)
+    _reads: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def at(self, gate: str | None) -> tuple[Rule, ...]:
         """The rules of one gate, or all."""
@@ -44,6 +45,13 @@ class InForce:
         found = self._gates.get(gate)
         if found is None:
             found = self._gates[gate] = tuple(rule for rule in self.rules if rule.gate == gate)
+        return found
+
+    def reads(self, gate: str) -> tuple[str, ...]:
+        """The facts that the rules of a gate read, by name."""
+        found = self._reads.get(gate)
+        if found is None:
+            found = self._reads[gate] = tuple(sorted({name for rule in self.at(gate) for name in rule.reads}))
         return found
 
 
@@ -118,6 +126,11 @@ class RulePack:
     def zone(self) -> ZoneInfo:
         """The zone in which the pack reads a day."""
         return ZoneInfo(self.calendar.time_zone)
+
+    @cached_property
+    def limit_facts(self) -> frozenset[str]:
+        """The facts that the conditions of limits read."""
+        return frozenset(name for limit in self.limits for name in limit.reads)
 
     @cached_property
     def change_days(self) -> tuple[date, ...]:

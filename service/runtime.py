@@ -17,7 +17,7 @@ from service import clock
 from service.audit.schedule import CheckpointSchedule
 from service.audit.tree import establish
 from service.audit_facts import catch_up
-from service.db.engine import check_version, make_engine
+from service.db.engine import carry_over, check_version, make_engine
 from service.kb_reminders import remind
 from service.kb_watch import LOOK_SECONDS, KnowledgeWatch
 from service.logging import get_logger
@@ -35,7 +35,7 @@ from service.work_calendar import calendar_stamp, load_calendar
 from training.registry import champion
 
 #: Seconds between two looks at the search rows of the log, and at entries that end soon.
-FACTS_SECONDS, REMINDER_SECONDS = 5.0, 600.0
+FACTS_SECONDS, REMINDER_SECONDS, WAL_SECONDS = 5.0, 600.0, 1.0
 
 
 class Runtime:
@@ -67,6 +67,7 @@ class Runtime:
         self.outbox = OutboxWorker(settings, self.engine)
         #: Nothing depends on how far these rows are but how long the next question to the log takes.
         self.facts = Periodic("facts", lambda: catch_up(self.engine), every=FACTS_SECONDS, first=FACTS_SECONDS)
+        self.carry_over = Periodic("carry_over", lambda: carry_over(self.engine), every=WAL_SECONDS, first=WAL_SECONDS)
         # Not in the first second: the start of a service has enough to do.
         self.reminder = Periodic("reminders", self._remind, every=REMINDER_SECONDS, first=5.0)
         self._stop = threading.Event()
@@ -107,6 +108,7 @@ class Runtime:
         self.model_shadow.start()
         self.outbox.start()
         self.facts.start()
+        self.carry_over.start()
         self.reminder.start()
 
     def close(self) -> None:
@@ -119,6 +121,7 @@ class Runtime:
         self.model_shadow.close()
         self.outbox.close()
         self.facts.close()
+        self.carry_over.close()
         self.reminder.close()
         self.snapshot.rules.close()
         self.engine.dispose()

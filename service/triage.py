@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,13 @@ import numpy as np
 from intake.errors import ZhipaiError, register
 from intake.order import WorkOrder, check_order
 from intake.prepare import Prepared, prepare
-from models.assist import propose_assist, split_matters
+from knowledge_base.answer import Question
+from models.assist import is_mostly, propose_assist, split_matters
 from models.fields import FIELDS
 from models.ranking import Ranking
-from rules import compute_deadlines, derive_facts
+from models.scorer import Words
+from rules import compute_deadlines
+from rules.derive import UNIT_FACTS, order_facts, unit_facts
 from rules.tracks import open_limits
 from service.proposal import Proposal, proposal_id
 from service.snapshot import Snapshot
@@ -76,15 +78,27 @@ def propose_many(
     for start in range(0, len(orders), BATCH):
         part = orders[start : start + BATCH]
         prepared = [prepare(check_order(order), snapshot.gazetteer) for order in part]
-        matters = [split_matters(one.text) if with_evidence else [] for one in prepared]
-        # Parts of one matter are the whole text. The others are read in the same call: a long text and its parts side by
-        # side, and not one after the other.
-        parts = [several if len(several) > 1 else [] for several in matters]
-        texts = [text for one, some in zip(prepared, parts, strict=True) for text in (one.text, *some)]
-        vectors = iter(snapshot.encoder.encode(texts, kind="query"))
-        for order, one, some in zip(part, prepared, parts, strict=True):
-            vector = next(vectors)
-            yield _assemble(order, one, vector, list(zip(some, islice(vectors, len(some)), strict=True)), options)
+        # A text of one matter has no parts.
+        parts = [_parts(one.text) if with_evidence else [] for one in prepared]
+        own = [
+            text for one, some in zip(prepared, parts, strict=True) for text in some if not is_mostly(text, one.text)
+        ]
+        encoded, encoded_parts = (
+            snapshot.encoder.begin(texts, kind="query") for texts in ([one.text for one in prepared], own)
+        )
+        drafts = [_draft(*given, options) for given in zip(part, prepared, parts, strict=True)]
+        vectors, part_vectors = encoded(), iter(encoded_parts())
+        for draft, vector in zip(drafts, vectors, strict=True):
+            matters = [
+                (matter, vector if is_mostly(matter.text, draft.prepared.text) else next(part_vectors))
+                for matter in draft.matters
+            ]
+            yield _assemble(draft, vector, matters, options)
+
+
+def _parts(text: str) -> list[str]:
+    several = split_matters(text)
+    return several if len(several) > 1 else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,37 +133,78 @@ def _deadlines(as_of: datetime, snapshot: Snapshot) -> Callable[[Mapping[str, ob
     return deadlines
 
 
-def _assemble(
-    order: WorkOrder,
-    prepared: Prepared,
-    vector: np.ndarray,
-    matters: Sequence[tuple[str, np.ndarray]],
-    options: _Options,
-) -> Proposal:
-    """``matters``: the parts of a text that holds several, each with its vector."""
+@dataclass(frozen=True, slots=True)
+class _Matter:
+    """A part of a text that holds several."""
+
+    text: str
+    words: Words
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What an order says while its text is still being encoded."""
+
+    order: WorkOrder
+    prepared: Prepared
+    district: str
+    street: str
+    words: Words
+    matters: list[_Matter]
+    question: Question
+    facts: dict[str, object]
+    #: None where a limit depends on the proposed units.
+    deadlines: list[dict[str, Any]] | None
+
+
+def _draft(order: WorkOrder, prepared: Prepared, parts: Sequence[str], options: _Options) -> _Draft:
     as_of, snapshot = options.as_of, options.snapshot
     place = prepared.elements.place
     # Where the text names a place it is believed before the field: so was the model trained.
     district, street = place.district or order.district, place.street or order.street
+    facts = order_facts(prepared, received_at=order.received_at or as_of)
+    return _Draft(
+        order,
+        prepared,
+        district,
+        street,
+        words=snapshot.ranker.words(prepared.text),
+        matters=[_Matter(text, snapshot.ranker.words(text)) for text in parts],
+        question=snapshot.knowledge.question(prepared.text, as_of=as_of, district=district),
+        facts=facts,
+        deadlines=None if snapshot.rules.pack.limit_facts & UNIT_FACTS else options.deadlines(facts),
+    )
+
+
+def _assemble(
+    draft: _Draft, vector: np.ndarray, matters: Sequence[tuple[_Matter, np.ndarray]], options: _Options
+) -> Proposal:
+    """``matters``: the parts of a text that holds several, each with its vector."""
+    as_of, snapshot = options.as_of, options.snapshot
+    order, prepared, district, street = draft.order, draft.prepared, draft.district, draft.street
     ranking = snapshot.ranker.rank(
         prepared.text,
         as_of=as_of,
         vector=vector,
+        words=draft.words,
         district=district,
         street=street,
         fields={name: getattr(order, name) for name in FIELDS},
         top=TOP_UNITS,
         with_evidence=options.with_evidence,
     )
-    hits = snapshot.knowledge.search(prepared.text, as_of=as_of, vector=vector, district=district, top=TOP_ENTRIES)
-    names = [ranked.unit for ranked in ranking.units]
-    facts = derive_facts(
-        prepared, received_at=order.received_at or as_of, ranking_units=names, directory=snapshot.directory
+    hits = snapshot.knowledge.answer(draft.question, vector=vector, top=TOP_ENTRIES).hits
+    facts = draft.facts | unit_facts(
+        prepared,
+        draft.facts,
+        received_at=order.received_at or as_of,
+        ranking_units=[ranked.unit for ranked in ranking.units],
+        directory=snapshot.directory,
     )
     verdicts = [
         verdict
         for gate in TRIAGE_GATES
-        for verdict in snapshot.rules.evaluate(facts, as_of=as_of, gate=gate, passed=options.all_verdicts).verdicts
+        for verdict in snapshot.rules.verdicts(facts, as_of=as_of, gate=gate, passed=options.all_verdicts)
     ]
     ids = snapshot.ids
     instant = as_of.isoformat()
@@ -176,22 +231,23 @@ def _assemble(
             if hit.score >= LEAST_ENTRY_SCORE
         ],
         verdicts=[verdict.as_dict() for verdict in verdicts],
-        deadlines=options.deadlines(facts),
+        deadlines=options.deadlines(facts) if draft.deadlines is None else draft.deadlines,
         elements=prepared.elements.as_dict(),
         snapshot=ids,
     )
 
 
 def _joint(
-    matters: Sequence[tuple[str, np.ndarray]], ranking: Ranking, options: _Options, *, district: str, street: str
+    matters: Sequence[tuple[_Matter, np.ndarray]], ranking: Ranking, options: _Options, *, district: str, street: str
 ) -> list[dict[str, Any]]:
     """Lead and assisting units (主办、协办) of a text that holds several matters; each part is ranked by itself."""
     snapshot, as_of = options.snapshot, options.as_of
     parts: list[Ranking] = []
     if matters:
         parts = snapshot.ranker.rank_many(
-            [text for text, _ in matters],
+            [matter.text for matter, _ in matters],
             np.stack([vector for _, vector in matters]),
+            words=[matter.words for matter, _ in matters],
             as_of=as_of,
             districts=[district] * len(matters),
             streets=[street] * len(matters),

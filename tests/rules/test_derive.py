@@ -14,7 +14,7 @@ from intake.order import WorkOrder
 from intake.prepare import prepare
 from intake.unit import Unit, UnitDirectory
 from rules import derive_facts, evaluate, load_pack
-from rules.derive import derive_return_facts
+from rules.derive import UNIT_FACTS, derive_return_facts, order_facts, unit_facts
 from rules.fact_dictionary import Fact, FactDictionary, fact_dictionary
 from rules.words import Family, WordLists, word_lists
 
@@ -405,3 +405,23 @@ def test_an_order_that_came_by_letters_and_visits_is_a_petition_too():
     order = WorkOrder("路灯坏了一个月没人修", channel="信访转办")
     assert derive_facts(prepare(order, Gazetteer.empty()))["sector_petition"] is True
     assert derive_facts(prepare(WorkOrder(order.text, channel="电话"), Gazetteer.empty()))["sector_petition"] is False
+
+
+def test_facts_of_the_units_and_of_the_order_are_two_sets():
+    """What is worked out before the units are known has to be all that does not depend on them."""
+    unit = Unit(name="东区城管局", parent="东区", level="区", district="东区", function="城市管理", duties=("占道",))
+    other = Unit(name="市城管局", parent="市", level="市", district="市级", function="城市管理", duties=("占道",))
+    street = Unit(name="河西街道", parent="东区", level="街镇", district="东区", function="街道", duties=("环卫",))
+    directory = UnitDirectory([unit, other, street])
+    at = datetime(2026, 5, 6, 9, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
+    seen: set[str] = set()
+    for names in ((), ("东区城管局", "市城管局"), ("河西街道",), ("不在名录里的局",)):
+        for kind in ("举报", "求助", ""):
+            one = prepared("举报东区城管局", place=Place(district="东区", street="河西街道"), order_type=kind)
+            facts = order_facts(one, received_at=at)
+            added = unit_facts(one, facts, received_at=at, ranking_units=names, directory=directory)
+            whole = derive_facts(one, received_at=at, ranking_units=names, directory=directory)
+            assert whole == facts | added
+            assert not facts.keys() & UNIT_FACTS and added.keys() <= UNIT_FACTS
+            seen |= added.keys()
+    assert seen == UNIT_FACTS

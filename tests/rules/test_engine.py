@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
+from intake.errors import ZhipaiError
 from rules import RuleEngine, durable, evaluate, load_pack
 from rules.fact_dictionary import fact_dictionary
 
@@ -64,6 +65,71 @@ def test_without_durable_rules_the_reference_serves_and_says_so(pack, as_of, mon
     found = engine.evaluate({"return_requested": True}, as_of=as_of)
     assert found.engine == "python"
     assert found.verdicts == evaluate(pack, {"return_requested": True}, as_of=as_of)
+
+
+@pytest.mark.parametrize("kind", ["durable", "python"])
+def test_what_is_remembered_is_what_is_evaluated(as_of, kind):
+    """Twice, so that the second answer comes from memory; on days of other rules too."""
+    pack = load_pack("national")
+    engine = RuleEngine(pack, kind=kind)
+    days = [as_of, as_of.replace(year=as_of.year + 30), as_of.replace(year=2000)]
+    for _ in range(2):
+        for seed in range(30):
+            facts = random_facts(seed)
+            for day in days:
+                for passed in (True, False):
+                    expected = engine.evaluate(facts, as_of=day, gate="acceptance", passed=passed).verdicts
+                    assert engine.verdicts(facts, as_of=day, gate="acceptance", passed=passed) == expected
+
+
+def test_facts_that_no_rule_of_the_gate_reads_do_not_cost_an_evaluation(pack, as_of, monkeypatch):
+    engine = RuleEngine(pack)
+    asked = []
+    evaluate_both = engine.evaluate
+    monkeypatch.setattr(engine, "evaluate", lambda *args, **more: asked.append(more) or evaluate_both(*args, **more))
+    read = pack.in_force(as_of.date()).reads("return")
+    assert "text_length" not in read and "return_requested" in read
+    for length in range(5):
+        engine.verdicts({"return_requested": True, "text_length": length}, as_of=as_of, gate="return")
+    assert len(asked) == 1
+    engine.verdicts({"return_requested": False, "text_length": 1}, as_of=as_of, gate="return")
+    engine.verdicts({"return_requested": True}, as_of=as_of, gate="acceptance")
+    assert len(asked) == 3
+
+
+def test_a_wrong_fact_is_refused_from_memory_too(pack, as_of):
+    engine = RuleEngine(pack)
+    engine.verdicts({"return_requested": True}, as_of=as_of, gate="return")
+    for facts in ({"return_requested": 1}, {"return_requested": True, "text_length": "长"}, {"no_such_fact": True}):
+        with pytest.raises(ZhipaiError, match=r"E320[23]"):
+            engine.verdicts(facts, as_of=as_of, gate="return")
+    with pytest.raises(ZhipaiError, match="E3204"):
+        engine.verdicts({}, as_of=as_of, gate="nowhere")
+    with pytest.raises(ZhipaiError, match="E3201"):
+        engine.verdicts({}, as_of=as_of.replace(tzinfo=None), gate="return")
+
+
+@needs_durable
+def test_what_the_engines_differ_on_is_not_remembered(pack, as_of, monkeypatch):
+    engine = RuleEngine(pack)
+    truth = engine._compiled.states
+    monkeypatch.setattr(
+        engine._compiled, "states", lambda facts, *, gate=None: truth(facts, gate=gate) | {"WF-RET-002": "pass"}
+    )
+    facts = {"return_requested": True, "designated_by_ruling": True}
+    for times in (1, 2, 3):
+        assert engine.verdicts(facts, as_of=as_of, gate="return") == evaluate(pack, facts, as_of=as_of, gate="return")
+        assert engine.disagreement_count == times
+
+
+@needs_durable
+def test_a_fault_is_not_remembered(pack, as_of, monkeypatch):
+    engine = RuleEngine(pack)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._compiled._gates["return"], "_post", lambda handle, fact: [])
+        engine.verdicts({}, as_of=as_of, gate="return")
+        engine.verdicts({}, as_of=as_of, gate="return")
+    assert engine.fault_count == 2
 
 
 @needs_durable

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from intake.errors import ZhipaiError
 from knowledge_base import entry_from_dict
-from service.db.engine import check_version, make_engine
+from service.db.engine import carry_over, check_version, make_engine
 from service.db.migrate import upgrade
 from service.db.tables import Base
 from service.entries import current_entries, import_entries, last_event
@@ -60,6 +60,36 @@ def test_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
 def test_sqlite_is_durable_and_checked(engine: Engine, pragma: tuple[str, object]) -> None:
     with engine.connect() as connection:
         assert connection.execute(text(f"PRAGMA {pragma[0]}")).scalar() == pragma[1]
+
+
+def test_the_log_is_carried_over_beside_the_calls(engine: Engine, tmp_path: Path) -> None:
+    """No call carries it over before it is large; afterwards another copy of the file alone has what was committed."""
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE filled (id INTEGER PRIMARY KEY, body TEXT)"))
+        body = {"body": "字" * 1000}
+        connection.execute(text("INSERT INTO filled (body) VALUES (:body)"), [body] * 2000)
+    log = tmp_path / "a.db-wal"
+    assert log.stat().st_size > 1000 * 4096, "SQLite 自己会在 1000 页时写入"
+
+    def rows_without_log() -> int:
+        (tmp_path / "copy.db").write_bytes((tmp_path / "a.db").read_bytes())
+        with make_engine(f"sqlite:///{tmp_path / 'copy.db'}").connect() as other:
+            found = other.execute(text("SELECT count(*) FROM sqlite_master WHERE name = 'filled'")).scalar()
+            return int(other.execute(text("SELECT count(*) FROM filled")).scalar() or 0) if found else 0
+
+    assert rows_without_log() == 0
+    carry_over(engine)
+    assert rows_without_log() == 2000
+
+
+def test_carrying_over_waits_for_nobody(engine: Engine) -> None:
+    """Neither for a reader, whose pages stay in the log, nor for a writer."""
+    with engine.connect() as reader, engine.connect().execution_options(writing=True) as writer:
+        reader.execute(text("SELECT count(*) FROM alembic_version")).scalar()
+        writer.execute(text("UPDATE alembic_version SET version_num = version_num"))
+        carry_over(engine)
+        writer.commit()
+    check_version(engine)
 
 
 def entry(**changes: object):

@@ -10,9 +10,11 @@ from pathlib import Path
 from time import sleep
 
 import pytest
+from sqlalchemy import text
 
 from intake.errors import ZhipaiError
 from service import clock
+from service.db.engine import sqlite_file
 from service.entries import current_entries, import_entries
 from service.kb_life import Step, publish, save_draft, take_step
 from service.runtime import Runtime
@@ -112,3 +114,18 @@ def test_a_question_about_another_day_sees_what_stood_then(runtime: Runtime) -> 
     assert answer(None) == answer(before) == changed.answer
     assert answer(before - timedelta(days=1, hours=1)) == entry.answer
     assert runtime.snapshot_at(before) is runtime.snapshot
+
+
+def test_a_running_service_carries_the_log_over(runtime: Runtime, own_store: Settings, monkeypatch) -> None:
+    monkeypatch.setattr(runtime.carry_over, "_first", 0.05)
+    file = sqlite_file(own_store.url)
+    assert file is not None
+    with runtime.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE marked (body TEXT)"))
+    assert b"marked" not in file.read_bytes()
+    runtime.start()
+    for _ in range(200):
+        if b"marked" in file.read_bytes():
+            break
+        sleep(0.05)
+    assert b"marked" in file.read_bytes()

@@ -12,6 +12,7 @@ import pytest
 
 from intake.errors import ZhipaiError
 from intake.order import WorkOrder
+from service import triage
 from service.snapshot import Snapshot
 from service.triage import propose, propose_many
 
@@ -141,3 +142,40 @@ def test_two_matters_name_who_leads_and_who_assists(snapshot: Snapshot) -> None:
     assert [one["role"] for one in found.joint] == ["lead", "assist"]
     assert found.joint[0]["unit"] == found.units[0]["unit"] != found.joint[1]["unit"]
     assert propose(WorkOrder(text=both.split("，另外")[0]), as_of=AS_OF, snapshot=snapshot).joint == []
+
+
+def test_a_part_that_is_most_of_the_text_is_not_encoded_again(
+    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    begin = snapshot.encoder.begin
+    monkeypatch.setattr(
+        snapshot.encoder, "begin", lambda texts, **more: (asked.append(list(texts)), begin(texts, **more))[1]
+    )
+    first = "工地半夜施工吵得睡不着，每天从晚上十点一直干到凌晨三点，老人孩子都受不了，物业说管不了。"
+    text = f"{first}另外反映路灯坏了三天没人修。"
+    propose(WorkOrder(text=text), as_of=AS_OF, snapshot=snapshot)
+    assert asked == [[text], [text.removeprefix(first)]]
+    asked.clear()
+    propose(WorkOrder(text="路灯坏了三天没人修。另外反映工地半夜施工吵。"), as_of=AS_OF, snapshot=snapshot)
+    assert [len(texts) for texts in asked] == [1, 2]
+
+
+def test_limits_that_depend_on_the_units_are_counted_when_these_are_known(
+    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No pack has such a limit today; one that does must not be judged without them."""
+    expected = propose(SMOKE, as_of=AS_OF, snapshot=snapshot)
+    pack = replace(snapshot.rules.pack)
+    pack.__dict__["limit_facts"] = pack.limit_facts | {"top_unit_level"}
+    monkeypatch.setattr(snapshot.rules, "pack", pack)
+    given: list[dict[str, object]] = []
+    counted = triage._deadlines
+
+    def watched(as_of: datetime, snapshot: Snapshot):
+        count = counted(as_of, snapshot)
+        return lambda facts: (given.append(dict(facts)), count(facts))[1]
+
+    monkeypatch.setattr(triage, "_deadlines", watched)
+    assert propose(SMOKE, as_of=AS_OF, snapshot=snapshot).deadlines == expected.deadlines
+    assert len(given) == 1 and "top_unit_level" in given[0]
