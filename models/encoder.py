@@ -47,16 +47,16 @@ class Encoder:
     cosine of 0.998 and cost 30% more time. Each text is therefore a run of its own.)
     """
 
-    def __init__(self, *, identity: str, dim: int, backend: _Backend, threads: int = 1):
+    def __init__(self, *, identity: str, dim: int, backend: _Backend, threads: int = 1, beside: bool = False):
         self.id = identity
         self.dim = dim
         self._backend = backend
         self._threads = threads
         # Started with the first text; a thread waits for nothing but the native run, so there may be as many as cores.
-        self._beside = ThreadPoolExecutor(max(os.cpu_count() or 1, 2), thread_name_prefix="encoder")
+        self._beside = ThreadPoolExecutor(max(cores(), 2), thread_name_prefix="encoder") if beside else None
 
     @classmethod
-    def load(cls, folder: Path, *, threads: int = 1) -> Encoder:
+    def load(cls, folder: Path, *, threads: int = 1, beside: bool = False) -> Encoder:
         """Open a built encoder, or any SentenceTransformer folder.
 
         Parameters
@@ -64,7 +64,10 @@ class Encoder:
         folder : Path
             From :func:`models.encoder_build.build_encoder`, or a user's own (``ZHIPAI_ENCODER``).
         threads : int
-            Texts encoded side by side; with more than one, a long text that is encoded alone has two cores.
+            Cores that this process may count on: texts encoded side by side, and with more than one a long text that is
+            encoded alone has two. (Its threads spin: where another process needs the core, both lose.)
+        beside : bool
+            Whether :meth:`begin` leaves the caller free meanwhile.
 
         Raises
         ------
@@ -74,8 +77,8 @@ class Encoder:
         if not folder.is_dir() or not any(folder.iterdir()):
             raise ZhipaiError("E2005", {"folder": folder.name})
         if (folder / MARKER).exists() or (folder / ONNX).exists():
-            return _open_onnx(folder, threads)
-        return _open_sentence_transformer(folder, threads)
+            return _open_onnx(folder, threads, beside)
+        return _open_sentence_transformer(folder, threads, beside)
 
     def encode(
         self, texts: Sequence[str], *, kind: Kind = "query", batch: int = 32, progress: Progress | None = None
@@ -98,11 +101,11 @@ class Encoder:
     def begin(self, texts: Sequence[str], *, kind: Kind = "query") -> Callable[[], np.ndarray]:
         """Start :meth:`encode` beside what the caller does; the function that comes back waits for the vectors.
 
-        A run releases the interpreter lock: what can be read in a short text without its vector costs no time then. It is
-        done at once where no core is free for it: for long texts, which take all cores, and by an encoder of one thread,
-        which is one of several processes.
+        A run releases the interpreter lock: what can be read in a text without its vector costs no time then. It is
+        done at once by an encoder that was not loaded for that (one of several processes that keep all cores busy), and
+        where it takes all cores itself, for a long text.
         """
-        if self._threads == 1 or max(map(len, texts), default=LONG) >= LONG:
+        if self._beside is None or (self._threads > 1 and max(map(len, texts), default=0) >= LONG):
             vectors = self.encode(texts, kind=kind)
             return lambda: vectors
         started = threading.Event()
@@ -115,6 +118,11 @@ class Encoder:
         # Else the caller would go on, and hold the interpreter for the 5 ms after which another thread may ask for it.
         started.wait()
         return found.result
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _clean(text: str) -> str:
@@ -139,7 +147,7 @@ class _Running:
             self._count -= 1
 
 
-def _open_onnx(folder: Path, threads: int) -> Encoder:
+def _open_onnx(folder: Path, threads: int, beside: bool) -> Encoder:
     marker = read_marker(folder)
     import onnxruntime
     from tokenizers import Tokenizer
@@ -182,10 +190,10 @@ def _open_onnx(folder: Path, threads: int) -> Encoder:
             with ThreadPoolExecutor(threads) as pool:
                 yield from pool.map(lambda text: one(text, kind, alone=False), texts)
 
-    return Encoder(identity=marker.id, dim=marker.dim, backend=many, threads=threads)
+    return Encoder(identity=marker.id, dim=marker.dim, backend=many, threads=threads, beside=beside)
 
 
-def _open_sentence_transformer(folder: Path, threads: int) -> Encoder:
+def _open_sentence_transformer(folder: Path, threads: int, beside: bool) -> Encoder:
     try:
         import torch
         from sentence_transformers import SentenceTransformer
@@ -208,7 +216,7 @@ def _open_sentence_transformer(folder: Path, threads: int) -> Encoder:
         )
 
     dim = int(model.get_embedding_dimension())
-    return Encoder(identity=_content_id(folder, prompts), dim=dim, backend=many, threads=threads)
+    return Encoder(identity=_content_id(folder, prompts), dim=dim, backend=many, threads=threads, beside=beside)
 
 
 def _content_id(folder: Path, prompts: dict[str, str]) -> str:

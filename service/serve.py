@@ -117,6 +117,8 @@ def serve(settings: Settings, *, on_ready: Callable[[], None]) -> None:
         shutil.rmtree(metrics, ignore_errors=True)
         metrics.mkdir(parents=True)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+        # Workers read the environment, not this command's options; they share out the cores by it.
+        os.environ["ZHIPAI_WORKERS"] = str(settings.workers)
         failure = settings.home / STARTUP_ERROR
         failure.unlink(missing_ok=True)
         watcher = threading.Thread(target=_watch, args=(settings, failure, on_ready), daemon=True)

@@ -52,18 +52,19 @@ def test_a_vector_depends_on_its_text_alone(encoder: Encoder, encoder_folder: Pa
 
 @pytest.mark.parametrize("length", [LONG - 1, LONG, 2 * LONG, 320])
 def test_two_cores_and_another_thread_change_no_bit(encoder_folder: Path, length: int) -> None:
-    one, two = Encoder.load(encoder_folder, threads=1), Encoder.load(encoder_folder, threads=2)
+    one = Encoder.load(encoder_folder)
+    two = Encoder.load(encoder_folder, threads=2, beside=True)
     text = ("路口红绿灯坏了三天没人修，晚高峰堵得厉害。小区楼下烧烤店油烟很大，孩子一直咳嗽，" * 10)[:length]
     expected = one.encode([text])
     assert (two.encode([text]) == expected).all()
-    for encoder in (one, two):
+    for encoder in (one, two, Encoder.load(encoder_folder, beside=True)):
         for texts in ([text], [text, "停水"], ["停水", text, text]):
             assert (encoder.begin(texts)()[texts.index(text)] == expected[0]).all()
 
 
 def test_callers_side_by_side_get_what_each_gets_alone(encoder_folder: Path) -> None:
     """The session of two cores is for a text that is alone; the others of that moment take one core each."""
-    encoder = Encoder.load(encoder_folder, threads=2)
+    encoder = Encoder.load(encoder_folder, threads=2, beside=True)
     texts = [f"{number}号楼" + "停水三天了没人管，" * (number * 5) for number in range(1, 7)]
     expected = encoder.encode(texts)
     with ThreadPoolExecutor(4) as pool:
@@ -72,7 +73,7 @@ def test_callers_side_by_side_get_what_each_gets_alone(encoder_folder: Path) -> 
 
 
 def test_what_goes_wrong_beside_is_raised_where_the_vectors_are_asked_for(encoder_folder: Path) -> None:
-    encoder = Encoder.load(encoder_folder, threads=2)
+    encoder = Encoder.load(encoder_folder, threads=2, beside=True)
     waiting = encoder.begin(["停水"], kind="reply")  # type: ignore[arg-type]
     with pytest.raises(KeyError):
         waiting()
