@@ -111,10 +111,16 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, str]]:
+    with running(tmp_path_factory.mktemp("browser")) as found:
+        yield found
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[tuple[Settings, str]]:
     """``zhipai serve`` with two worker processes on a data folder of its own."""
     installed = load_settings()
     prepare(installed)
-    config = fresh_home(installed, tmp_path_factory.mktemp("browser") / "home")
+    config = fresh_home(installed, folder / "home")
     # A model store of its own: the pages promote and roll back.
     mlruns = own_store(installed, config.home.parent / "mlruns")
     config = config.model_copy(update={"mlruns": mlruns})

@@ -14,8 +14,7 @@ from sqlalchemy import update
 from service import clock
 from service.db.tables_queue import ORDER_QUEUE
 from service.order_queue import utc
-from service.settings import Settings
-from tests.e2e.browser.conftest import MORNING, Site, site_on
+from tests.e2e.browser.conftest import MORNING, Site, running, site_on
 from tests.e2e.browser.test_audit import ROOT, decide_day, decided, take_pictures
 from tests.service.access.conftest import put
 
@@ -40,9 +39,13 @@ READ_MS = 60_000
 
 
 @pytest.fixture(scope="module")
-def today(service: tuple[Settings, str], chromium: Browser) -> Iterator[Site]:
-    """A shift lead, orders of the last days, a morning with decisions, and a burst pipe."""
-    with site_on(service, chromium) as site:
+def today(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[Site]:
+    """A shift lead, orders of the last days, a morning with decisions, and a burst pipe.
+
+    In a service of its own: a burst is unusual beside what came before, and what other tests filed this hour would be more
+    than these days had.
+    """
+    with running(tmp_path_factory.mktemp("overview")) as service, site_on(service, chromium) as site:
         put(site.engine, "ban", "shift_lead", at=clock.now(), display="班红")
         file_usual(site)
         decide_day(site, "0902")
