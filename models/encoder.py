@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from intake.errors import ZhipaiError, register
 from models.encoder_marker import MARKER, ONNX, TOKENIZER, read_marker
 from models.files import sha256
 from models.progress import Progress, silent
+from models.side_by_side import usable_cores
 
 register(
     "E2007",
@@ -53,7 +53,7 @@ class Encoder:
         self._backend = backend
         self._threads = threads
         # Started with the first text; a thread waits for nothing but the native run, so there may be as many as cores.
-        self._beside = ThreadPoolExecutor(max(cores(), 2), thread_name_prefix="encoder") if beside else None
+        self._beside = ThreadPoolExecutor(max(usable_cores(), 2), thread_name_prefix="encoder") if beside else None
 
     @classmethod
     def load(cls, folder: Path, *, threads: int = 1, beside: bool = False) -> Encoder:
@@ -118,11 +118,6 @@ class Encoder:
         # Else the caller would go on, and hold the interpreter for the 5 ms after which another thread may ask for it.
         started.wait()
         return found.result
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _clean(text: str) -> str:

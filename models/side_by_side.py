@@ -13,13 +13,18 @@ T = TypeVar("T")
 LEAST = 2000
 
 
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def side_by_side(work: Callable[..., T], pieces: Iterable[tuple[Any, ...]], *, orders: int) -> Iterator[T]:
     """``work(*piece)`` for each piece, on as many cores as this process may use; one after the other for few orders.
 
     Processes and not threads: liblinear draws from one random generator for the whole process, so that two trainings
     at once would give other bytes each time. Each piece computes on one thread, for the same reason.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     if orders < LEAST or cores == 1:
         for piece in pieces:
             yield _alone(work, piece)

@@ -114,7 +114,7 @@ class RuleEngine:
         """The verdicts of :meth:`evaluate`, with the same errors, from memory where the same was judged before.
 
         Verdicts depend on the rules of the day and on the facts that these read, and few orders differ in those: 600 real
-        orders have 79 different sets of them at the gate 受理 and 44 at 派单 (pack ``national``). What both engines agreed
+        orders have 79 different sets of them at the gate 受理 and 44 at 派单 (pack ``weifang``). What both engines agreed
         on is not asked again; where they differed, or one failed, it is asked every time.
         """
         checked = fact_dictionary().check(facts)

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from intake.errors import ZhipaiError
-from models.encoder import Encoder, cores
+from models.encoder import Encoder
 from models.ranker import UnitRanker
 from service import clock
 from service.audit.schedule import CheckpointSchedule
@@ -56,9 +56,7 @@ class Runtime:
         self._rules = RuleWatch(settings, self.engine)
         now = clock.now(settings.time_zone)
         self._rules.look(now)
-        # The other workers have their share of the cores.
-        threads = max(cores() // settings.workers, 1)
-        encoder = Encoder.load(settings.encoder_folder, threads=threads, beside=True)
+        encoder = Encoder.load(settings.encoder_folder, threads=settings.cores_each, beside=True)
         self.snapshot: Snapshot = load_snapshot(settings, self.engine, encoder=encoder, as_of=now)
         self.reload_problem = ""
         establish(self.engine, hash_name=settings.log_hash, origin=settings.log_origin, at=now)

@@ -22,6 +22,7 @@ from service.access.accounts import any_account
 from service.access.outbound import is_loopback
 from service.db.engine import make_engine, sqlite_file
 from service.settings import Settings
+from service.settings import settings as settings_of_process
 
 register(
     "E7501",
@@ -117,8 +118,10 @@ def serve(settings: Settings, *, on_ready: Callable[[], None]) -> None:
         shutil.rmtree(metrics, ignore_errors=True)
         metrics.mkdir(parents=True)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-        # Workers read the environment, not this command's options; they share out the cores by it.
+        # The workers read the settings for themselves, and share the cores of the machine by this number. A single worker
+        # is this process, which may have read them before.
         os.environ["ZHIPAI_WORKERS"] = str(settings.workers)
+        settings_of_process.cache_clear()
         failure = settings.home / STARTUP_ERROR
         failure.unlink(missing_ok=True)
         watcher = threading.Thread(target=_watch, args=(settings, failure, on_ready), daemon=True)

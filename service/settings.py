@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from intake.errors import ZhipaiError, register
+from models.side_by_side import usable_cores
 
 register("E7001", "设置有误", "设置“{name}”不对：{problem}。请检查环境变量或 .env 文件。", exit_code=3)
 
@@ -132,6 +133,11 @@ class Settings(BaseSettings):
     @property
     def index_folder(self) -> Path:
         return self.home / "indexes"
+
+    @property
+    def cores_each(self) -> int:
+        """Cores that a service process may count on; the other processes have their share."""
+        return max(1, usable_cores() // self.workers)
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from intake.errors import ZhipaiError
+from service import serve
 from service.logging import drop_personal
 from service.readiness import calendar_says
 from service.serve import accounts_exist, check_host
-from service.settings import load_settings
+from service.settings import Settings, load_settings, settings
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,25 @@ class _Calendar:
 )
 def test_calendar_warns_from_november(today: date, end: date, says: str) -> None:
     assert calendar_says(_Calendar(end), today=today).startswith(says)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("cores", "workers", "each"), [(2, 2, 1), (2, 1, 2), (1, 4, 1), (8, 3, 2)])
+def test_workers_share_the_cores(monkeypatch, cores, workers, each):
+    monkeypatch.setattr("service.settings.usable_cores", lambda: cores)
+    assert load_settings(workers=workers).cores_each == each
+
+
+def test_a_single_worker_counts_on_the_workers_of_the_command(config: Settings, monkeypatch) -> None:
+    """It is this process, and has read the settings before the command's option was known."""
+    monkeypatch.setenv("ZHIPAI_WORKERS", "2")
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    settings.cache_clear()
+    assert settings().workers == 2
+    seen: list[int] = []
+    monkeypatch.setattr(serve, "_watch", lambda *_: None)
+    monkeypatch.setattr(serve.uvicorn, "run", lambda *_, **__: seen.append(settings().workers))
+    try:
+        serve.serve(config.model_copy(update={"workers": 1, "port": 18999}), on_ready=lambda: None)
+    finally:
+        settings.cache_clear()
+    assert seen == [1]
