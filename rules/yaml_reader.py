@@ -8,12 +8,11 @@ only ``true``/``false``, plain integers and decimals are anything else. A key th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -43,7 +42,6 @@ class Node:
 
 
 Parsed = tuple[Node | None, tuple[Problem, ...]]
-_KEPT: ContextVar[dict[tuple[str, str], Parsed] | None] = ContextVar("kept_texts", default=None)
 
 
 def read_yaml(path: Path, name: str, problems: list[Problem]) -> Node | None:
@@ -54,28 +52,14 @@ def read_yaml(path: Path, name: str, problems: list[Problem]) -> Node | None:
         problem = _UNREADABLE.get(type(error), type(error).__name__)
         problems.append(Problem("E3001", Mark(name, 1, 1), {"problem": problem}))
         return None
-    kept = _KEPT.get()
-    if kept is None:
-        node, found = _parsed(text, name)
-    else:
-        if (name, text) not in kept:
-            kept[name, text] = _parsed(text, name)
-        node, found = kept[name, text]
+    node, found = _parsed(text, name)
     problems += found
     return node
 
 
-@contextmanager
-def reading_together() -> Iterator[None]:
-    """Inside, every text is parsed once, however many packs inherit it: of the time that it takes to read all packs,
-    more than two thirds went into parents that had been read before."""
-    token = _KEPT.set({})
-    try:
-        yield
-    finally:
-        _KEPT.reset(token)
-
-
+# Most of the time that a pack takes to read is the parsing of its parents, which other packs inherit and which seldom
+# change. As many files as come with the software are kept (about 12 MB for all of them); nobody changes a node.
+@lru_cache(maxsize=256)
 def _parsed(text: str, name: str) -> Parsed:
     """A text as nodes, and what is wrong with it."""
     start = Mark(name, 1, 1)

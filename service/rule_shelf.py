@@ -20,7 +20,6 @@ from rules.problems import Problem
 from rules.rule import Rule
 from rules.run_tests import RuleTest, read_tests
 from rules.vocabulary import State
-from rules.yaml_reader import reading_together
 from service.db.engine import reading
 from service.rule_versions import Publication, published, stored_bundle, version_at
 from service.rulings import served_pack, served_packs
@@ -112,9 +111,8 @@ def carriers(rule: Rule, snapshot: Snapshot, engine: Engine, *, at: datetime) ->
     """The served packs that hold a rule, each with the values that it gives to the rule's parameters on that day."""
     found = []
     day = at.astimezone(snapshot.rules.pack.zone).date()
-    with reading_together():
-        packs = [served_pack(name, snapshot.rules.pack, engine, at=at) for name in served_packs(snapshot.rules.pack)]
-    for pack in packs:
+    for name in served_packs(snapshot.rules.pack):
+        pack = served_pack(name, snapshot.rules.pack, engine, at=at)
         if rule.id not in {one.id for one in pack.rules}:
             continue
         values = []
