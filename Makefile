@@ -26,11 +26,11 @@ demo: ## 用示范城市建一个月的演示数据（在 var/demo，不碰真�
 	@sh tools/install.sh
 	@exec $(BIN)/zhipai demo $(if $(AGAIN),--again) $(if $(PORT),--port $(PORT))
 
-test: ## 全部检查：格式、类型、房间边界、测试与覆盖率
+test: ## 全部检查：格式、类型、房间边界、测试；连覆盖率（慢一半以上）：make test COVERAGE=1
 	@sh tools/install.sh dev
 	@$(BIN)/zhipai setup
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" --ignore=tests/e2e/browser --ignore=tests/postgres --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" --ignore=tests/e2e/browser --ignore=tests/postgres $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
 
 lint: ## 只做静态检查
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
@@ -13,9 +12,13 @@ from textwrap import dedent
 import pytest
 from fastapi.testclient import TestClient
 
+from knowledge_base import read_entries
+from service import clock
 from service.api.app import create_app
 from service.cli.serve import prepare
 from service.db.engine import make_engine
+from service.db.migrate import upgrade
+from service.entries import import_entries
 from service.settings import Settings, load_settings
 from service.snapshot import Snapshot, load_snapshot
 from training.catalogue import catalogue
@@ -36,18 +39,21 @@ def installed() -> Settings:
     return config
 
 
-def copy_home(installed: Settings, folder: Path, **overrides: object) -> Settings:
-    """A data folder of one's own: the database and indexes are copied, the encoder is linked."""
+def fresh_home(installed: Settings, folder: Path, **overrides: object) -> Settings:
+    """A data folder with a new database of the city's entries; encoder, indexes and model are those of the set-up.
+
+    Not a copy of the checkout's database: whoever works in a checkout has orders of his own in it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "encoder").symlink_to(installed.encoder_folder)
     shutil.copytree(installed.index_folder, folder / "indexes")
-    # Not a copy of the file: what was written last may still stand in the write-ahead log beside it.
-    with (
-        closing(sqlite3.connect(installed.sqlite_path)) as here,
-        closing(sqlite3.connect(folder / "zhipai.db")) as there,
-    ):
-        here.backup(there)
-    return load_settings(home=folder, mlruns=installed.mlruns, **overrides)
+    config = load_settings(home=folder, mlruns=installed.mlruns, **overrides)
+    engine = make_engine(config.url)
+    upgrade(engine)
+    entries = read_entries(installed.city / "knowledge.jsonl")
+    import_entries(engine, entries, at=clock.now() - timedelta(days=400))
+    engine.dispose()
+    return config
 
 
 def own_store(installed: Settings, folder: Path) -> Path:
@@ -66,19 +72,20 @@ def own_store(installed: Settings, folder: Path) -> Path:
 @pytest.fixture
 def config(installed: Settings, tmp_path: Path) -> Settings:
     """Settings of a data folder that one test may spoil."""
-    return copy_home(installed, tmp_path / "home", busy_seconds=0.2)
+    return fresh_home(installed, tmp_path / "home", busy_seconds=0.2)
 
 
 @pytest.fixture(scope="session")
-def snapshot(installed: Settings) -> Snapshot:
-    """The installed snapshot, loaded once."""
-    return load_snapshot(installed, make_engine(installed.url))
+def snapshot(installed: Settings, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """What the set-up made, loaded once."""
+    fresh = fresh_home(installed, tmp_path_factory.mktemp("snapshot") / "home")
+    return load_snapshot(fresh, make_engine(fresh.url))
 
 
 @pytest.fixture(scope="session")
 def client(installed: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A running application on a data folder that the session's HTTP tests share."""
-    shared = copy_home(installed, tmp_path_factory.mktemp("http") / "home")
+    shared = fresh_home(installed, tmp_path_factory.mktemp("http") / "home")
     with TestClient(create_app(shared), raise_server_exceptions=False) as running:
         yield running
 

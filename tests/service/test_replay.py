@@ -46,7 +46,7 @@ from service.settings import Settings  # noqa: E402
 from service.snapshot import Snapshot, load_snapshot  # noqa: E402
 from service.triage import propose  # noqa: E402
 from service.work_calendar import import_year  # noqa: E402
-from tests.service.conftest import copy_home  # noqa: E402
+from tests.service.conftest import fresh_home  # noqa: E402
 from training.champion import versions_of  # noqa: E402
 from training.registry import Registry  # noqa: E402
 
@@ -107,7 +107,7 @@ def file_order(engine: Engine, snapshot: Snapshot, order_id: str, *, at: datetim
 def moved(installed: Settings, store: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
     """Decide; then promote a model, publish rules, publish an entry, change one, import a year, change the gazetteer."""
     folder = tmp_path_factory.mktemp("moved")
-    config = copy_home(installed, folder / "home", city=folder / "city")
+    config = fresh_home(installed, folder / "home", city=folder / "city")
     shutil.copytree(installed.city, config.city)
     config = config.model_copy(update={"mlruns": store})
     engine = make_engine(config.url, busy_seconds=2)

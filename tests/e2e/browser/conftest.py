@@ -27,8 +27,7 @@ from service.cli.serve import prepare
 from service.db.engine import make_engine
 from service.settings import Settings, load_settings
 from tests.service.access.conftest import put
-from tests.service.conftest import own_store
-from tests.service.pages.conftest import fresh_home
+from tests.service.conftest import fresh_home, own_store
 
 CHROMIUM = Path(os.environ.get("ZHIPAI_CHROMIUM", "/usr/bin/chromium"))
 WIDE, NARROW = (1440, 900), (390, 844)

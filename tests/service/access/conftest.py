@@ -24,7 +24,7 @@ from service.db.engine import make_engine, writing
 from service.db.migrate import upgrade
 from service.db.tables_access import ACCOUNTS
 from service.settings import Settings
-from tests.service.conftest import copy_home
+from tests.service.conftest import fresh_home
 
 AT = datetime(2026, 5, 6, 9, 0, tzinfo=UTC)
 PASSWORD = "correct horse 电池 staple"
@@ -125,7 +125,7 @@ def issuer() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def town(tmp_path_factory: pytest.TempPathFactory, installed: Settings, issuer: str) -> Iterator[Town]:
     folder = tmp_path_factory.mktemp("town") / "home"
-    copied = copy_home(installed, folder, busy_seconds=2.0)
+    copied = fresh_home(installed, folder, busy_seconds=2.0)
     settings = copied.model_copy(
         update={
             "sign_in_per_minute": 10_000,

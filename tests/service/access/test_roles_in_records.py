@@ -16,7 +16,7 @@ from service.db.engine import make_engine, reading
 from service.db.tables import DECISIONS
 from service.settings import Settings
 from tests.service.access.conftest import Town, put
-from tests.service.conftest import copy_home, own_store
+from tests.service.conftest import fresh_home, own_store
 from training.catalogue import catalogue
 from training.registry import Registry
 
@@ -25,7 +25,7 @@ from training.registry import Registry
 def office(installed: Settings, small_pack: Path, tmp_path: Path) -> Iterator[Town]:
     """A service with a scientist and a rule owner, a pack to publish and a second version of the model in force."""
     own_store(installed, tmp_path / "mlruns")
-    copied = copy_home(installed, tmp_path / "home", busy_seconds=2.0)
+    copied = fresh_home(installed, tmp_path / "home", busy_seconds=2.0)
     config = copied.model_copy(update={"mlruns": tmp_path / "mlruns", "pack": str(small_pack)})
     registry = Registry(config.mlruns)
     first = catalogue(config.mlruns)[-1]

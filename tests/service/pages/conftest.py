@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,31 +11,16 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from intake.order import WorkOrder
-from knowledge_base import read_entries
-from service import clock
 from service.api.app import create_app
 from service.db.engine import make_engine
 from service.db.migrate import upgrade
-from service.entries import import_entries
 from service.filing import file_order
-from service.settings import Settings, load_settings
+from service.settings import Settings
 from service.snapshot import Snapshot
+from tests.service.conftest import fresh_home
 
 NOW = datetime.fromisoformat("2026-05-06T09:30:00+08:00")
 SMOKE = "临江区滨河路烧烤店每晚十点后油烟很大，孩子一直咳嗽，请尽快处理，电话13800001111"
-
-
-def fresh_home(installed: Settings, folder: Path, **overrides: object) -> Settings:
-    """A data folder with a new database; encoder and indexes are those of the set-up."""
-    folder.mkdir(parents=True)
-    (folder / "encoder").symlink_to(installed.encoder_folder)
-    shutil.copytree(installed.index_folder, folder / "indexes")
-    config = load_settings(home=folder, mlruns=installed.mlruns, **overrides)
-    engine = make_engine(config.url)
-    upgrade(engine)
-    import_entries(engine, read_entries(config.city / "knowledge.jsonl"), at=clock.now() - timedelta(days=400))
-    engine.dispose()
-    return config
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ from service.api.app import create_app
 from service.db.engine import reading
 from service.db.tables import DECISIONS
 from service.settings import Settings
-from tests.service.conftest import own_store
-from tests.service.pages.conftest import fresh_home
+from tests.service.conftest import fresh_home, own_store
 from training.catalogue import catalogue
 from training.champion import champion
 from training.publish import CURVE
