@@ -42,7 +42,7 @@ SAYINGS = {
     "extra_forbidden": "没有这个字段，请检查拼写",
     "string_type": "应为文字",
     "string_too_long": "超过 {max_length} 个字",
-    "string_too_short": "不能为空",
+    "string_too_short": "太短，至少要有 {min_length} 个字",
     "string_unicode": "含有不成对的代理字符，请用正确的 UTF-8",
     "literal_error": "只能是 {expected}",
     "timezone_aware": "时刻没有时区，请写成 2026-05-01T09:30:00+08:00",

@@ -17,7 +17,7 @@ from service.audit_export import FORMATS, stream, write_file
 from service.audit_facts_check import differing
 from service.audit_query import AuditFilter, newest_first, rows_of
 from service.audit_stats import decision_stats
-from service.cli.common import JSON_OPTION, existing, parse_instant, print_json
+from service.cli.common import JSON_OPTION, existing, parse_instant, print_json, result_file
 from service.db.engine import check_version, make_engine
 from service.decisions import read_decision
 from service.feedback import read_returns
@@ -125,6 +125,7 @@ def export(
     if form not in FORMATS:
         raise ZhipaiError("E7903", {"format": form[:20]})
     config = settings()
+    result_file(out)
     meant = _wanted(since, until, kind, unit, actor, order, model, gate, rule, state, override, abstained)
     rows, written = rows_of(_engine(config), meant, zone=config.time_zone, record=form == "records"), 0
 

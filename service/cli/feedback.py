@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from service.cli.common import JSON_OPTION, existing, print_json
+from service.cli.common import JSON_OPTION, existing, print_json, result_file
 from service.db.engine import check_version, make_engine
 from service.feedback import write_feedback
 from service.settings import settings
@@ -23,7 +23,9 @@ def feedback(
     config = settings()
     engine = make_engine(config.url, busy_seconds=config.busy_seconds)
     check_version(engine)
-    summary = write_feedback(engine, out, returns=existing(returns) if returns else None, time_zone=config.time_zone)
+    summary = write_feedback(
+        engine, result_file(out, returns), returns=existing(returns) if returns else None, time_zone=config.time_zone
+    )
     if as_json:
         print_json(summary.as_dict())
         return

@@ -10,7 +10,7 @@ import typer
 from intake.mapping import Mapping
 from knowledge_base.gaps import find_gaps, samples
 from knowledge_base.upkeep import check
-from service.cli.common import JSON_OPTION, existing, parse_instant, print_json
+from service.cli.common import JSON_OPTION, existing, parse_instant, print_json, result_file
 from service.cli.kb_life import database
 from service.cli.progress import steps
 from service.kb_asked import asked_since
@@ -44,6 +44,8 @@ def check_base(
     as_json: bool = JSON_OPTION,
 ) -> None:
     instant = parse_instant(as_of)
+    if out is not None:
+        result_file(out)
     with steps(quiet=as_json) as progress:
         index = open_index(settings(), as_of=instant)
         found = check(index, known_clauses(), as_of=instant, search_each=not skip_search, progress=progress)
@@ -90,6 +92,8 @@ def gaps(
 ) -> None:
     config, instant = settings(), parse_instant(as_of)
     columns = Mapping.from_file(existing(mapping)) if mapping else None
+    if out is not None:
+        result_file(out, orders)
     if orders is not None:
         asked = list(read_asked(existing(orders), columns, config, reply_column=reply_column, only_type=only_type))
     else:

@@ -8,7 +8,7 @@ import typer
 
 from intake.errors import ZhipaiError
 from knowledge_base.columns import to_day
-from service.cli.common import JSON_OPTION, print_json
+from service.cli.common import JSON_OPTION, print_json, result_file
 from service.cli.kb_life import database
 from service.entries import ImportOrder, current_entries
 from service.kb_files import Way, export_path, import_path
@@ -58,7 +58,7 @@ def import_file(
             at=at,
             way=way,
             sheet=sheet,
-            report=report,
+            report=result_file(report, file) if report else None,
             dry_run=dry_run,
         )
     if as_json:

@@ -9,7 +9,7 @@ import typer
 from intake.errors import ZhipaiError, register
 from intake.mapping import Mapping
 from service import clock
-from service.cli.common import AS_OF_OPTION, JSON_OPTION, existing, parse_instant, print_json
+from service.cli.common import AS_OF_OPTION, JSON_OPTION, existing, parse_instant, print_json, result_file
 from service.cli.feedback import labels as exchange
 from service.cli.progress import steps
 from service.labels import audit_labels, sheet_tasks, suggest_labels, write_answers
@@ -50,6 +50,7 @@ def suggest(
     _one_of("--strategy", strategy, STRATEGIES)
     config = settings()
     columns, instant = Mapping.from_file(existing(mapping)), parse_instant(as_of)
+    result_file(out, orders)
     encoder = load_encoder(config)
     with steps(quiet=as_json) as progress:
         found = suggest_labels(
@@ -83,7 +84,7 @@ def label_audit(
             chosen,
             existing(orders),
             Mapping.from_file(existing(mapping)),
-            out,
+            result_file(out, orders),
             config=TrainConfig.from_file(existing(config)) if config else TrainConfig.default(),
             folds=folds,
             at=clock.now(chosen.time_zone),
@@ -108,7 +109,7 @@ def export_file(
     config = settings()
     ranker = load_model(config, model, load_encoder(config))
     tasks = sheet_tasks(existing(orders), Mapping.from_file(existing(mapping)))
-    count = export_tasks(tasks, out, form=form, model=ranker.model_id)  # type: ignore[arg-type]
+    count = export_tasks(tasks, result_file(out, orders), form=form, model=ranker.model_id)  # type: ignore[arg-type]
     interface = out.with_suffix(".xml")
     if form == "label-studio":
         names = [unit.name for unit in ranker.directory.in_force(clock.now(config.time_zone))]
@@ -126,6 +127,7 @@ def import_file(
     out: Path = OUT,
     as_json: bool = JSON_OPTION,
 ) -> None:
+    result_file(out, source)
     found = import_answers(existing(source))
     write_answers(found, out)
     used = sum(bool(one.answer) for one in found)

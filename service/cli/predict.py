@@ -8,7 +8,7 @@ import typer
 
 from intake.gazetteer import Gazetteer
 from intake.mapping import Mapping
-from service.cli.common import AS_OF_OPTION, JSON_OPTION, existing, parse_instant, print_json
+from service.cli.common import AS_OF_OPTION, JSON_OPTION, existing, parse_instant, print_json, result_file
 from service.cli.progress import steps
 from service.model_compare import load_model
 from service.predict import predict_file
@@ -33,6 +33,7 @@ def predict(
     columns = Mapping.from_file(existing(mapping)) if mapping else None
     instant = parse_instant(as_of)
     own_city = existing(source).resolve().parent == config.city.resolve()
+    result_file(out, source)
     encoder = load_encoder(config)
     ranker = load_model(config, model, encoder)
     with steps(quiet=as_json) as progress:

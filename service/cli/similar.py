@@ -11,7 +11,7 @@ from rich.text import Text
 
 from intake.mapping import Mapping
 from models.encoder import Encoder
-from service.cli.common import JSON_OPTION, existing, print_json
+from service.cli.common import JSON_OPTION, existing, print_json, result_file
 from service.cli.progress import steps
 from service.settings import settings
 from service.similar_file import bursts_in_file, compare_file
@@ -41,7 +41,12 @@ def similar(
     columns = Mapping.from_file(existing(mapping))
     with steps(quiet=as_json) as progress:
         summary = compare_file(
-            existing(orders), columns, out, snapshot=open_snapshot(settings()), least=least, progress=progress
+            existing(orders),
+            columns,
+            result_file(out, orders),
+            snapshot=open_snapshot(settings()),
+            least=least,
+            progress=progress,
         )
     if as_json:
         print_json(summary.as_dict())
@@ -65,6 +70,8 @@ def similar_train(
 
     config = settings()
     columns = Mapping.from_file(existing(mapping))
+    if out is not None:
+        result_file(out, orders)
     space = None if own_space else open_snapshot(config).ranker.scorer.space
     with steps(quiet=as_json) as progress:
         model, figures = train_pairs(

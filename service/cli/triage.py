@@ -15,7 +15,7 @@ from intake.mapping import Mapping
 from intake.order import WorkOrder
 from rules.vocabulary import STAGES
 from service.batch import triage_file
-from service.cli.common import AS_OF_OPTION, JSON_OPTION, existing, parse_instant, print_json
+from service.cli.common import AS_OF_OPTION, JSON_OPTION, existing, parse_instant, print_json, result_file
 from service.cli.progress import steps
 from service.proposal import Proposal
 from service.settings import settings
@@ -75,7 +75,7 @@ def _file(file: Path, out: Path | None, mapping: Path | None, sheet: str, as_of:
     with steps(quiet=as_json) as progress:
         summary = triage_file(
             existing(file),
-            out,
+            result_file(out, file),
             columns=columns,
             sheet=sheet or None,
             as_of=parse_instant(as_of),

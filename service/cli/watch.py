@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from intake.mapping import Mapping
-from service.cli.common import AS_OF_OPTION, JSON_OPTION, existing, parse_instant, print_json
+from service.cli.common import AS_OF_OPTION, JSON_OPTION, existing, parse_instant, print_json, result_file
 from service.cli.progress import steps
 from service.drift import observe
 from service.model_compare import load_model
@@ -33,6 +33,8 @@ def drift(
 ) -> None:
     config = settings()
     columns, instant = Mapping.from_file(existing(mapping)), parse_instant(as_of)
+    if out is not None:
+        result_file(out, reference, orders)
     encoder = load_encoder(config)
     ranker = load_model(config, model, encoder)
     with steps(quiet=as_json) as progress:

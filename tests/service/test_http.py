@@ -68,6 +68,13 @@ def test_decision_needs_its_key(client: TestClient) -> None:
     assert "idempotency-key" in answer.json()["where"].lower()
 
 
+def test_what_is_too_short_is_told_how_long_it_has_to_be(client: TestClient) -> None:
+    body = {"proposal_id": "p", "action": "accept", "unit": "某局", "actor": "a"}
+    answer = client.post("/v1/decisions", json=body, headers={"Idempotency-Key": "k1"})
+    assert answer.status_code == 422
+    assert "至少要有 8 个字" in answer.json()["detail"]
+
+
 def test_nul_and_control_characters_are_taken_out(client: TestClient) -> None:
     answer = send(client, {"text": "路灯\x00坏了\x07三天，没有人修"}, {})
     assert answer.status_code == 200
