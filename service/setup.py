@@ -37,6 +37,12 @@ register(
     "不能在“{folder}”里写文件。请检查权限，或用环境变量 ZHIPAI_HOME 换一个地方。",
     exit_code=3,
 )
+register(
+    "E7403",
+    "默认模型没有上线",
+    "默认模型训练好了（版本 {version}），但没有通过上线检查：{reasons}。请用 zhipai models 查看；“{folder}”里的工单太少时，换一份多的再运行。",
+    exit_code=3,
+)
 
 #: MB that the encoder's build needs for a moment: the fp32 model, its ONNX form and the int8 twin, built aside.
 NEED_MB = 1200
@@ -89,7 +95,11 @@ def steps(settings: Settings, *, at: datetime) -> list[Step]:
 
     def model(progress: Progress) -> None:
         orders = settings.city / "orders.jsonl"
-        train_and_register(settings, orders, Mapping.from_file(CITY_MAPPING), at=at, promote=True, progress=progress)
+        mapping = Mapping.from_file(CITY_MAPPING)
+        found = train_and_register(settings, orders, mapping, at=at, promote=True, progress=progress)
+        if found.refused:
+            reasons = "；".join(found.refused)
+            raise ZhipaiError("E7403", {"version": found.version, "reasons": reasons, "folder": settings.city.name})
 
     def model_done() -> bool:
         found = champion(settings.mlruns)
