@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from service.settings import load_settings
+from tests.service.conftest import fresh_home
 from training.champion import champion
 
 
@@ -31,13 +32,7 @@ def free_port() -> int:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     subprocess.run([sys.executable, "-m", "service", "setup"], check=True, capture_output=True)
-    source = load_settings()
-    folder = tmp_path / "home"
-    folder.mkdir()
-    (folder / "encoder").symlink_to(source.encoder_folder)
-    shutil.copytree(source.index_folder, folder / "indexes")
-    shutil.copy(source.sqlite_path, folder / "zhipai.db")
-    return folder
+    return fresh_home(load_settings(), tmp_path / "home").home
 
 
 def start(home: Path, port: int, *, workers: int = 1, **environment: str) -> subprocess.Popen[bytes]:
