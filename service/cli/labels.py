@@ -107,9 +107,10 @@ def export_file(
 ) -> None:
     _one_of("--format", form, FORMATS)
     config = settings()
+    result_file(out, orders)
     ranker = load_model(config, model, load_encoder(config))
     tasks = sheet_tasks(existing(orders), Mapping.from_file(existing(mapping)))
-    count = export_tasks(tasks, result_file(out, orders), form=form, model=ranker.model_id)  # type: ignore[arg-type]
+    count = export_tasks(tasks, out, form=form, model=ranker.model_id)  # type: ignore[arg-type]
     interface = out.with_suffix(".xml")
     if form == "label-studio":
         names = [unit.name for unit in ranker.directory.in_force(clock.now(config.time_zone))]
